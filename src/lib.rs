@@ -1,0 +1,14 @@
+//! weir makes Arrow batches durable on object storage: written ahead, fenced, ordered and replayable.
+//!
+//! The crate is a safe Rust core and a thin C ABI over it (`include/weir.h`). One *shard* is one log: a
+//! [`writer::ShardWriter`] holds it under an epoch and appends with group commit, any number of
+//! [`wal::WalTailer`]s read it in order from anywhere. The bytes on storage are those of Lance's MemWAL.
+//!
+//! Modules point one way: `ffi → session → writer → wal → shard → store → error`.
+
+#[cfg(not(panic = "unwind"))]
+compile_error!("weir must be built with panic = \"unwind\": panics are caught at the C boundary");
+
+pub mod env;
+pub mod error;
+pub mod store;

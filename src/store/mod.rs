@@ -1,0 +1,65 @@
+//! Object stores: opened by URL, with create-if-absent and its three outcomes.
+//!
+//! [`Backend`] is what a store must do; [`Store`] is a cheap handle on one root of one backend that adds the counting of
+//! requests. Every path is relative to the root, with `/` between its parts, and consists of ASCII letters, digits and
+//! `._-` only, so no backend needs to escape it.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use crate::env::BoxFuture;
+use crate::error::Result;
+
+/// The outcome of a create-if-absent that the store answered. An error instead means: the outcome is unknown, the
+/// object may exist now or appear later (STORES.md, "The client").
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Created {
+    /// The object was not there and now is.
+    Done,
+    /// The object was there. It may be our own write, when a client underneath retried after a lost answer.
+    Exists,
+}
+
+/// What a store says of an object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ObjectInfo {
+    /// The last part of its path.
+    pub name: String,
+    /// Its size in bytes.
+    pub size: u64,
+    /// When it was written, by the store's clock, since the Unix epoch.
+    pub modified: Duration,
+}
+
+/// An object opened for reading: its size is known before its bytes are fetched, so that a reader can keep to a budget.
+pub struct Object {
+    /// Its size in bytes.
+    pub size: u64,
+    /// Its bytes, fetched when polled.
+    pub body: BoxFuture<'static, Result<Bytes>>,
+}
+
+/// What a store must do. Paths are relative to the backend's root.
+pub trait Backend: Send + Sync + fmt::Debug {
+    /// Creates the object from `body`'s parts, whole or not at all, only if absent.
+    fn create<'a>(&'a self, path: &'a str, body: &'a [Bytes]) -> BoxFuture<'a, Result<Created>>;
+    /// Writes the object, replacing any (hints only; need not be durable).
+    fn put<'a>(&'a self, path: &'a str, body: Bytes) -> BoxFuture<'a, Result<()>>;
+    /// Opens the object; `None` if it does not exist.
+    fn get<'a>(&'a self, path: &'a str) -> BoxFuture<'a, Result<Option<Object>>>;
+    /// Asks for the object; `None` if it does not exist. A failure is an error, never `None`.
+    fn head<'a>(&'a self, path: &'a str) -> BoxFuture<'a, Result<Option<ObjectInfo>>>;
+    /// All objects directly below `dir`, unsorted; empty if there is no such directory.
+    fn list<'a>(&'a self, dir: &'a str) -> BoxFuture<'a, Result<Vec<ObjectInfo>>>;
+    /// The names of all directories (common prefixes) directly below `dir`, unsorted.
+    fn list_dirs<'a>(&'a self, dir: &'a str) -> BoxFuture<'a, Result<Vec<String>>>;
+    /// Deletes the object; whether it was there is not said.
+    fn delete<'a>(&'a self, path: &'a str) -> BoxFuture<'a, Result<()>>;
+    /// Makes `dirs` and makes them durable, where directories are real; else nothing.
+    fn make_dirs<'a>(&'a self, dirs: &'a [&'a str]) -> BoxFuture<'a, Result<()>>;
+    /// Whether every operation does its work on the polling thread and completes at the first poll.
+    fn is_blocking(&self) -> bool;
+}
