@@ -188,7 +188,8 @@ impl Turn {
                 done.push((waiter, put.sequence));
             }
         }
-        let later = state.barriers.split_off(&(state.durable + 1, 0));
+        let beyond = (state.durable + 1, 0);
+        let later = state.barriers.split_off(&beyond);
         let reached = std::mem::replace(&mut state.barriers, later);
         done.extend(reached.into_iter().map(|((sequence, _), waiter)| (waiter, sequence)));
         let granted = state.room.grant();

@@ -100,7 +100,7 @@ impl Shared {
         waiter: Option<Waiter>,
         timeout: Option<Duration>,
     ) -> Result<(MutexGuard<'_, State>, Ack)> {
-        let bytes = batch.len();
+        let bytes = batch.len() as u64;
         self.check_size(bytes)?;
         let mut state = self.state.lock();
         self.check_open(&state)?;
@@ -126,7 +126,7 @@ impl Shared {
             state.urgent = sequence;
         }
         state.recorder.puts += 1;
-        state.recorder.rows += batch.rows();
+        state.recorder.rows += batch.rows() as u64;
         state.recorder.bytes += bytes;
         state.pending.push_back(Pending { batch, bytes, sequence, admitted_at: began, waiter });
         Ok((state, self.ack(sequence, 0)))
