@@ -12,3 +12,4 @@ compile_error!("weir must be built with panic = \"unwind\": panics are caught at
 pub mod env;
 pub mod error;
 pub mod store;
+pub mod wal;
