@@ -154,7 +154,14 @@ mod tests {
 
     #[test]
     fn shard_ids_have_one_spelling() {
-        for bad in ["", "x", "00000000000040008000000000000001", "{00000000-0000-4000-8000-000000000001}", "ABCDEF00-0000-4000-8000-000000000001", "../x"] {
+        for bad in [
+            "",
+            "x",
+            "00000000000040008000000000000001",
+            "{00000000-0000-4000-8000-000000000001}",
+            "ABCDEF00-0000-4000-8000-000000000001",
+            "../x",
+        ] {
             assert_eq!(ShardPath::new(bad).unwrap_err().kind(), crate::error::ErrorKind::InvalidArgument, "{bad}");
         }
     }

@@ -114,11 +114,7 @@ pub enum Status {
 
 impl Manifest {
     fn fresh(shard: &ShardPath) -> Self {
-        Self {
-            current_generation: 1,
-            shard_id: Some(UuidBytes { uuid: Bytes::copy_from_slice(shard.id().as_bytes()) }),
-            ..Self::default()
-        }
+        Self { current_generation: 1, shard_id: Some(UuidBytes { uuid: Bytes::copy_from_slice(shard.id().as_bytes()) }), ..Self::default() }
     }
 
     /// Whether the shard is sealed against writers.
@@ -237,7 +233,10 @@ impl ManifestStore {
     /// Reads on from `from` until a version is missing.
     async fn forward(&self, mut from: Manifest) -> Result<Manifest> {
         loop {
-            let first = from.version.checked_add(1).ok_or_else(|| err!(Corruption, "manifest version {} is the last there can be", from.version))?;
+            let first = from
+                .version
+                .checked_add(1)
+                .ok_or_else(|| err!(Corruption, "manifest version {} is the last there can be", from.version))?;
             let probes = (first..first.saturating_add(u64::from(self.options.probe_width.max(1)))).map(|version| self.read(version));
             let mut found = try_join_all(probes).await?.into_iter();
             let Some(Some(mut newest)) = found.next() else {

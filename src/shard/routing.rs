@@ -119,7 +119,10 @@ mod tests {
             (Arc::new(StringArray::from(vec!["a", "b"])), vec![1, 5]),
             (Arc::new(StringViewArray::from(vec!["a", "b"])), vec![1, 5]),
             (Arc::new(BooleanArray::from(vec![true])), vec![2]),
-            (Arc::new(Float32Array::from(vec![1.25, 0.0, -0.0])), vec![0, buckets_of(&Int32Array::from(vec![0]), 8).unwrap()[0], buckets_of(&Int32Array::from(vec![0]), 8).unwrap()[0]]),
+            (
+                Arc::new(Float32Array::from(vec![1.25, 0.0, -0.0])),
+                vec![0, buckets_of(&Int32Array::from(vec![0]), 8).unwrap()[0], buckets_of(&Int32Array::from(vec![0]), 8).unwrap()[0]],
+            ),
             (Arc::new(Float64Array::from(vec![1.25])), vec![0]),
         ];
         for (column, want) in columns {

@@ -13,8 +13,8 @@ use super::positions;
 use super::tips::{Attached, Tip};
 use crate::env::{Env, Retry};
 use crate::error::{Error, ErrorKind, Result, bail, err};
-use crate::shard::manifest::{Manifest, ManifestOptions, ManifestStore, STALE_PART};
 use crate::shard::ShardPath;
+use crate::shard::manifest::{Manifest, ManifestOptions, ManifestStore, STALE_PART};
 use crate::store::{Created, Store};
 
 /// Conflicts after which the tip is looked for again.

@@ -17,8 +17,8 @@ use super::prefetch::Prefetch;
 use super::tips::Tip;
 use crate::env::Env;
 use crate::error::{Result, bail, err};
-use crate::shard::manifest::{Manifest, ManifestOptions, ManifestStore};
 use crate::shard::ShardPath;
+use crate::shard::manifest::{Manifest, ManifestOptions, ManifestStore};
 use crate::store::Store;
 
 /// How long the end of the log is believed to be the end, rather than the edge of something trimmed.

@@ -38,12 +38,8 @@ pub async fn trim(store: &Store, shard: &ShardPath, env: &Env, up_to: u64, age: 
     let Some(manifest) = manifests.latest().await? else {
         bail!(NotFound, "there is no shard {} at {}", shard.id(), store.url());
     };
-    let mut entries: Vec<_> = store
-        .list(&shard.wal_dir())
-        .await?
-        .into_iter()
-        .filter_map(|object| Some((layout::parse_entry(&object.name)?, object)))
-        .collect();
+    let mut entries: Vec<_> =
+        store.list(&shard.wal_dir()).await?.into_iter().filter_map(|object| Some((layout::parse_entry(&object.name)?, object))).collect();
     entries.sort_unstable_by_key(|(position, _)| *position);
     let mut trimmed = Trimmed { first_position: entries.first().map_or(0, |(position, _)| *position), ..Trimmed::default() };
     let Some((newest, _)) = entries.pop() else { return Ok(trimmed) };

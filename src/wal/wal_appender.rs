@@ -53,7 +53,11 @@ impl AppenderOptions {
             bail!(InvalidArgument, "max_retries is {}, must be at most 100", self.retry.max_retries);
         }
         if self.trim_age < Duration::from_secs(1) {
-            bail!(InvalidArgument, "trim_age is {} ms, must be at least 1000: stalled writers are told from live ones by it", self.trim_age.as_millis());
+            bail!(
+                InvalidArgument,
+                "trim_age is {} ms, must be at least 1000: stalled writers are told from live ones by it",
+                self.trim_age.as_millis()
+            );
         }
         Ok(())
     }

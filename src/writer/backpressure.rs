@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::waiter::{Callback, Parked, Waiter, deadline};
-use super::{Ack, Shared, ShardWriter, WriterMemory};
+use super::{Ack, ShardWriter, Shared, WriterMemory};
 use crate::error::{Error, Result, err};
 
 /// The bytes in use and the queue for more.
@@ -130,9 +130,12 @@ impl Shared {
     pub(super) fn check_size(&self, bytes: u64) -> Result<()> {
         let limit = self.config.max_pending_bytes;
         if bytes > limit {
-            return Err(err!(InvalidArgument, "a put of {bytes} bytes is larger than max_pending_bytes ({limit}) and could never be admitted")
-                .with_u64("bytes", bytes)
-                .with_u64("limit_bytes", limit));
+            return Err(err!(
+                InvalidArgument,
+                "a put of {bytes} bytes is larger than max_pending_bytes ({limit}) and could never be admitted"
+            )
+            .with_u64("bytes", bytes)
+            .with_u64("limit_bytes", limit));
         }
         Ok(())
     }

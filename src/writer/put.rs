@@ -9,7 +9,7 @@ use parking_lot::MutexGuard;
 use super::state::{Pending, State};
 use super::stats::nanos;
 use super::waiter::{Callback, Parked, Waiter, deadline};
-use super::{Ack, Shared, ShardWriter};
+use super::{Ack, ShardWriter, Shared};
 use crate::error::{Result, bail, err};
 use crate::wal::entry::EncodedBatch;
 
