@@ -26,6 +26,8 @@ use bytes::Bytes;
 
 use crate::error::Result;
 
+pub(crate) use check::{Budget, check_batch};
+pub(crate) use decode::{dictionary_types, parse_message};
 pub use decode::{Entry, SchemaCache, decode};
 pub use encode::{BatchEncoder, EncodedBatch};
 pub use memory::allocated_bytes;
