@@ -30,6 +30,8 @@ const MAGIC: &[u8; 6] = b"ARROW1";
 const CONTINUATION: [u8; 4] = [0xff; 4];
 /// The footer's length and the magic, at the end of a file.
 const TAIL: u64 = 10;
+/// The most that writers align a file's first message to.
+const MAX_PADDING: u64 = 512;
 /// What is read at once of a body whose length nothing vouches for.
 const STEP: usize = 16 << 20;
 /// Metadata longer than this at the beginning of something is no metadata.
@@ -218,13 +220,21 @@ impl IpcFile {
         if first.is_empty() {
             return Err("is empty".into());
         }
-        // A file's messages can also be read in the order in which they were written.
-        let after_magic = first.starts_with(MAGIC);
-        let reader: Box<dyn Read + Send> = if after_magic { reader } else { Box::new(Cursor::new(first).chain(reader)) };
+        // A file's messages can also be read in the order in which they were written, after the magic and its padding.
+        let mut before = 0;
+        if first.starts_with(MAGIC) {
+            let padding = |first: &[u8]| first.starts_with(MAGIC) || first == [0; 8];
+            while padding(&first) && before < MAX_PADDING {
+                before += first.len() as u64;
+                first.clear();
+                (&mut reader).take(8).read_to_end(&mut first)?;
+            }
+        }
+        let reader: Box<dyn Read + Send> = Box::new(Cursor::new(first).chain(reader));
         let mut opened = Self {
             name: name.to_owned(),
             size,
-            read: if after_magic { 8 } else { 0 },
+            read: before,
             schema: Arc::new(Schema::empty()),
             types: HashMap::new(),
             dictionaries: HashMap::new(),
