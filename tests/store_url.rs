@@ -72,6 +72,9 @@ fn relative_paths_are_relative_to_the_working_directory() {
         assert_eq!(open(path).unwrap().url(), format!("file://{}", here.join(place).display()), "{path}");
     }
     assert_eq!(open(".").unwrap().url(), format!("file://{}", here.display()));
+    let above = here.canonicalize().unwrap().parent().unwrap().to_owned();
+    assert_eq!(open("..").unwrap().url(), format!("file://{}", above.display()));
+    assert_eq!(open("../a/b").unwrap().url(), format!("file://{}", above.join("a/b").display()));
     assert_eq!(open("/").unwrap().url_of("a"), "file:///a");
 }
 

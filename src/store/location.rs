@@ -142,7 +142,7 @@ fn absolute(path: &Path) -> Result<PathBuf> {
     };
     let above: PathBuf = parts[..=last].iter().collect();
     let above = above.canonicalize().map_err(|e| err!(InvalidArgument, "the path {path:?} cannot be resolved at its last `..`: {e}"))?;
-    Ok(above.join(parts[last + 1..].iter().collect::<PathBuf>()))
+    Ok(parts[last + 1..].iter().fold(above, |path, part| path.join(part)))
 }
 
 fn bucket(url: &str, authority: &str, what: &str) -> Result<String> {
