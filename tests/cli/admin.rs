@@ -45,3 +45,24 @@ fn a_sealed_shard_refuses_writers_until_it_is_unsealed() {
     weir(["ingest", &dir.root(), SHARD, &file]).ok();
     assert_eq!(weir(["verify", &dir.root(), SHARD]).code, 0);
 }
+
+// PITFALLS B1: the writer that holds the shard learns of it with its next append, which would otherwise be acknowledged.
+#[test]
+fn sealing_fences_the_writer_that_holds_the_shard() {
+    let dir = Dir::new();
+    let mut writer = Running::start(["ingest", &dir.root(), SHARD, "-", "--durable"]);
+    let mut stream = stream_into(writer.stdin(), &batch(0, 3));
+    until("the first entry is there", || dir.entry(1).exists());
+    weir(["seal", &dir.root(), SHARD]).ok();
+    put(&mut stream, &batch(3, 2));
+    let said = writer.end().fails(5);
+    assert!(said.contains("the first 3 rows are durable") && said.contains("fenced by epoch 2"), "{said}");
+    // A seal that got no further than the manifest is completed by the next.
+    std::fs::remove_file(dir.entry(2)).unwrap();
+    for _ in 0..2 {
+        assert_eq!(weir(["seal", &dir.root(), SHARD, "--json"]).json()[0]["changed"], false);
+        let entries = weir(["tail", &dir.root(), SHARD, "--json"]).json();
+        assert_eq!(entries.len(), 2);
+        assert_eq!((&entries[1]["sentinel"], &entries[1]["epoch"]), (&json!(true), &json!(2)));
+    }
+}

@@ -165,7 +165,7 @@ fn every_field_is_documented() {
         &["inspect", &root],
         &["inspect", &root, SHARD],
         &["verify", &root, SHARD],
-        &["trim", &root, SHARD, "--up-to", "1"],
+        &["trim", &root, SHARD, "--up-to", "2"],
         &["seal", &root, SHARD],
         &["unseal", &root, SHARD],
     ] {
