@@ -1,0 +1,2 @@
+#[test]
+fn t() { let _ = cbindgen::Language::C; }
