@@ -77,7 +77,7 @@ test-demo: ## the examples on a build of the tests' profile
 
 .PHONY: run-minimal
 run-minimal: examples
-	$(OUT)/examples/c/minimal examples/data/flights.arrow | tail -n 2 | grep 'tail  position 16, 250 rows'
+	lines=$$($(OUT)/examples/c/minimal examples/data/flights.arrow); echo "$$lines" | grep '^tail  position 16, 250 rows$$'
 
 $(VENV)/.ready: tests/python/requirements.txt
 	sh scripts/venv.sh $(VENV) tests/python/requirements.txt

@@ -149,7 +149,7 @@ UNUSED static int64_t now_ms(void) {
 
 UNUSED static void harness_start(void) {
   const char *tmp = getenv("TMPDIR");
-  setvbuf(stderr, NULL, _IOLBF, 0);
+  setvbuf(stdout, NULL, _IOLBF, 0); /* the sanitizers' exit does not flush */
   if (snprintf(harness_dir, sizeof harness_dir, "%s/weir-test-XXXXXX", tmp && tmp[0] && strlen(tmp) < 40 ? tmp : "/tmp") < 0 || mkdtemp(harness_dir) == NULL) {
     perror("mkdtemp");
     exit(2);
