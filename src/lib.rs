@@ -11,4 +11,7 @@ compile_error!("weir must be built with panic = \"unwind\": panics are caught at
 
 pub mod env;
 pub mod error;
+pub mod shard;
 pub mod store;
+pub mod wal;
+pub mod writer;

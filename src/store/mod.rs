@@ -3,15 +3,33 @@
 //! [`Backend`] is what a store must do; [`Store`] is a cheap handle on one root of one backend that adds the counting of
 //! requests. Every path is relative to the root, with `/` between its parts, and consists of ASCII letters, digits and
 //! `._-` only, so no backend needs to escape it.
+//!
+//! What the rest of the crate may rely on: [`Store::create`] puts an object there whole or not at all, and never replaces one.
+//! On local disk it is durable when it returns (unless `weir_fsync` is off). An error of `create` says nothing about whether the
+//! object is or will be there. Every error names the object by its full URL.
+
+mod buffer;
+mod delayed;
+mod handle;
+pub mod local;
+mod location;
+pub mod memory;
+#[cfg(feature = "cloud")]
+mod object;
+mod open;
+mod settings;
 
 use std::fmt;
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 
 use crate::env::BoxFuture;
 use crate::error::Result;
+
+pub use handle::{RequestCounts, Store};
+pub use open::open;
+pub use settings::Settings;
 
 /// The outcome of a create-if-absent that the store answered. An error instead means: the outcome is unknown, the
 /// object may exist now or appear later (STORES.md, "The client").
@@ -62,4 +80,21 @@ pub trait Backend: Send + Sync + fmt::Debug {
     fn make_dirs<'a>(&'a self, dirs: &'a [&'a str]) -> BoxFuture<'a, Result<()>>;
     /// Whether every operation does its work on the polling thread and completes at the first poll.
     fn is_blocking(&self) -> bool;
+
+    /// Removes from directly below `dir` what interrupted writes of this backend left there, if it is older than
+    /// `older_than`; says how many. Such leftovers are never listed.
+    fn sweep<'a>(&'a self, dir: &'a str, older_than: Duration) -> BoxFuture<'a, Result<u64>> {
+        let _ = (dir, older_than);
+        Box::pin(std::future::ready(Ok(0)))
+    }
+
+    /// Whether create-if-absent is known to hold here, so that it need not be probed.
+    fn keeps_create_if_absent(&self) -> bool {
+        false
+    }
+
+    /// A text that is equal for every backend of this process that stands for the same place, if there is one.
+    fn identity(&self) -> Option<String> {
+        None
+    }
 }

@@ -1,0 +1,223 @@
+//! Stores in a cloud, through `object_store`.
+//!
+//! Its own retry stays on, bounded more tightly than by default, so an `Exists` may be our own write and any error of a create
+//! leaves the outcome unknown.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use object_store::path::Path;
+use object_store::{ClientConfigKey, Error as ObjectError, ObjectMeta, ObjectStore, ObjectStoreExt, PutMode, PutPayload, RetryConfig};
+
+use super::memory::last_part;
+use super::{Backend, Created, Object, ObjectInfo, Settings};
+use crate::env::BoxFuture;
+use crate::error::{Error, ErrorKind, Result, bail, err};
+
+/// Retries within one request, unless `weir_store_max_retries` says otherwise.
+const MAX_RETRIES: usize = 3;
+/// No retry begins later than this after a request began, unless `weir_store_retry_timeout_ms` says otherwise.
+const RETRY_TIMEOUT: Duration = Duration::from_secs(30);
+/// Servers answer errors with whole pages: no more of them than this goes into a message.
+const MAX_MESSAGE: usize = 1000;
+
+/// A prefix of a bucket.
+#[derive(Debug)]
+pub(crate) struct ObjectBackend {
+    store: Arc<dyn ObjectStore>,
+    /// What stands before each path, with a `/` at its end unless empty.
+    prefix: String,
+    identity: String,
+}
+
+impl ObjectBackend {
+    fn new(store: Arc<dyn ObjectStore>, prefix: &str, identity: String) -> Self {
+        let separator = if prefix.is_empty() { "" } else { "/" };
+        Self { store, prefix: format!("{prefix}{separator}"), identity }
+    }
+
+    fn path(&self, path: &str) -> Result<Path> {
+        Path::parse(format!("{}{path}", self.prefix)).map_err(|e| err!(InvalidArgument, "{e}"))
+    }
+
+    /// The objects and directories below `dir`.
+    async fn list_below(&self, dir: &str) -> Result<(Path, object_store::ListResult)> {
+        let path = self.path(dir)?;
+        let listed = self.store.list_with_delimiter(Some(&path)).await.map_err(|e| convert(&e))?;
+        Ok((path, listed))
+    }
+}
+
+/// The environment's `AWS_…`, `GOOGLE_…` or `AZURE_…` variables, then the settings that this cloud knows.
+macro_rules! build {
+    ($builder:ty, $key:ty, $bucket:expr, $settings:expr, $endpoint:expr, $prefix:expr) => {{
+        let mut builder = <$builder>::from_env().with_url($bucket).with_retry(retry($settings));
+        for (key, value) in $settings.pairs() {
+            if let Ok(key) = key.parse::<$key>() {
+                builder = builder.with_config(key, value);
+            }
+        }
+        for (key, timeout) in timeouts($settings) {
+            builder = builder.with_config(<$key>::Client(key), format!("{}ms", timeout.as_millis()));
+        }
+        let endpoint = builder.get_config_value(&$endpoint).unwrap_or_default();
+        let store = builder.build().map_err(|e| err!(InvalidArgument, "{}", message(&e)))?;
+        let identity = format!("{}/{}@{endpoint}", $bucket, $prefix);
+        Ok(Arc::new(ObjectBackend::new(Arc::new(store), $prefix, identity)))
+    }};
+}
+
+#[cfg(feature = "s3")]
+pub(crate) fn s3(bucket: &str, prefix: &str, settings: &Settings) -> Result<Arc<dyn Backend>> {
+    use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey as Key};
+    let bucket = &bucket.replacen("s3a://", "s3://", 1);
+    build!(AmazonS3Builder, Key, bucket, settings, Key::Endpoint, prefix)
+}
+
+#[cfg(feature = "gcs")]
+pub(crate) fn gcs(bucket: &str, prefix: &str, settings: &Settings) -> Result<Arc<dyn Backend>> {
+    use object_store::gcp::{GoogleCloudStorageBuilder, GoogleConfigKey as Key};
+    build!(GoogleCloudStorageBuilder, Key, bucket, settings, Key::BaseUrl, prefix)
+}
+
+#[cfg(feature = "azure")]
+pub(crate) fn azure(container: &str, prefix: &str, settings: &Settings) -> Result<Arc<dyn Backend>> {
+    use object_store::azure::{AzureConfigKey as Key, MicrosoftAzureBuilder};
+    build!(MicrosoftAzureBuilder, Key, container, settings, Key::AccountName, prefix)
+}
+
+fn retry(settings: &Settings) -> RetryConfig {
+    RetryConfig {
+        max_retries: settings.max_retries.unwrap_or(MAX_RETRIES),
+        retry_timeout: settings.retry_timeout.unwrap_or(RETRY_TIMEOUT),
+        ..RetryConfig::default()
+    }
+}
+
+/// The time limits that weir's own settings set; `object_store`'s defaults are 30 s for a request and 5 s to connect.
+fn timeouts(settings: &Settings) -> impl Iterator<Item = (ClientConfigKey, Duration)> {
+    let request = settings.request_timeout.map(|timeout| (ClientConfigKey::Timeout, timeout));
+    let connect = settings.connect_timeout.map(|timeout| (ClientConfigKey::ConnectTimeout, timeout));
+    request.into_iter().chain(connect)
+}
+
+impl Backend for ObjectBackend {
+    fn create<'a>(&'a self, path: &'a str, body: &'a [Bytes]) -> BoxFuture<'a, Result<Created>> {
+        Box::pin(async move {
+            let payload: PutPayload = body.iter().cloned().collect();
+            match self.store.put_opts(&self.path(path)?, payload, PutMode::Create.into()).await {
+                Ok(_) => Ok(Created::Done),
+                Err(ObjectError::AlreadyExists { .. } | ObjectError::Precondition { .. } | ObjectError::NotModified { .. }) => {
+                    Ok(Created::Exists)
+                }
+                Err(error) => Err(convert(&error)),
+            }
+        })
+    }
+
+    fn put<'a>(&'a self, path: &'a str, body: Bytes) -> BoxFuture<'a, Result<()>> {
+        Box::pin(async move {
+            let outcome = self.store.put_opts(&self.path(path)?, body.into(), PutMode::Overwrite.into()).await;
+            outcome.map(|_| ()).map_err(|e| convert(&e))
+        })
+    }
+
+    fn get<'a>(&'a self, path: &'a str) -> BoxFuture<'a, Result<Option<Object>>> {
+        Box::pin(async move {
+            let Some(result) = found(self.store.get(&self.path(path)?).await)? else {
+                return Ok(None);
+            };
+            let size = result.meta.size;
+            let body = Box::pin(async move {
+                let bytes = result.bytes().await.map_err(|e| convert(&e))?;
+                if bytes.len() as u64 != size {
+                    bail!(Storage, "the store sent {} bytes of an object of {size}", bytes.len());
+                }
+                Ok(bytes)
+            });
+            Ok(Some(Object { size, body }))
+        })
+    }
+
+    fn head<'a>(&'a self, path: &'a str) -> BoxFuture<'a, Result<Option<ObjectInfo>>> {
+        Box::pin(async move { Ok(found(self.store.head(&self.path(path)?).await)?.map(|meta| info(last_part(path), &meta))) })
+    }
+
+    fn list<'a>(&'a self, dir: &'a str) -> BoxFuture<'a, Result<Vec<ObjectInfo>>> {
+        Box::pin(async move {
+            let (path, listed) = self.list_below(dir).await?;
+            // An object with the name of the directory itself is a marker that some tools leave.
+            let objects = listed.objects.iter().filter(|meta| meta.location != path);
+            Ok(objects.map(|meta| info(last_part(meta.location.as_ref()), meta)).collect())
+        })
+    }
+
+    fn list_dirs<'a>(&'a self, dir: &'a str) -> BoxFuture<'a, Result<Vec<String>>> {
+        Box::pin(async move {
+            let (_, listed) = self.list_below(dir).await?;
+            Ok(listed.common_prefixes.iter().map(|dir| last_part(dir.as_ref()).to_owned()).collect())
+        })
+    }
+
+    fn delete<'a>(&'a self, path: &'a str) -> BoxFuture<'a, Result<()>> {
+        Box::pin(async move { found(self.store.delete(&self.path(path)?).await).map(|_| ()) })
+    }
+
+    fn make_dirs<'a>(&'a self, _dirs: &'a [&'a str]) -> BoxFuture<'a, Result<()>> {
+        Box::pin(std::future::ready(Ok(())))
+    }
+
+    fn is_blocking(&self) -> bool {
+        false
+    }
+
+    fn identity(&self) -> Option<String> {
+        Some(self.identity.clone())
+    }
+}
+
+fn info(name: &str, meta: &ObjectMeta) -> ObjectInfo {
+    let seconds = u64::try_from(meta.last_modified.timestamp()).unwrap_or(0);
+    let modified = Duration::new(seconds, meta.last_modified.timestamp_subsec_nanos().min(999_999_999));
+    ObjectInfo { name: name.to_owned(), size: meta.size, modified }
+}
+
+/// `None` where there is no such object. A bucket that does not exist is an error: its objects are not known to be missing.
+fn found<T>(result: object_store::Result<T>) -> Result<Option<T>> {
+    match result {
+        Ok(value) => Ok(Some(value)),
+        Err(error @ ObjectError::NotFound { .. }) => {
+            let text = error.to_string();
+            let bucket = ["NoSuchBucket", "ContainerNotFound"].iter().any(|code| text.contains(code));
+            if bucket { Err(convert(&error)) } else { Ok(None) }
+        }
+        Err(error) => Err(convert(&error)),
+    }
+}
+
+/// The error as one of ours.
+fn convert(error: &ObjectError) -> Error {
+    let text = error.to_string();
+    // `object_store` does not export the type that holds the status of a response, so this reads its message.
+    let full = ["status code: 507", "QuotaExceeded", "InsufficientStorage"].iter().any(|sign| text.contains(sign));
+    let kind = match error {
+        _ if full => ErrorKind::StorageFull,
+        ObjectError::PermissionDenied { .. } | ObjectError::Unauthenticated { .. } => ErrorKind::PermissionDenied,
+        ObjectError::NotFound { .. } => ErrorKind::NotFound,
+        ObjectError::NotImplemented { .. } | ObjectError::NotSupported { .. } => ErrorKind::Unsupported,
+        ObjectError::InvalidPath { .. } | ObjectError::UnknownConfigurationKey { .. } => ErrorKind::InvalidArgument,
+        _ => ErrorKind::Storage,
+    };
+    Error::new(kind, message(error))
+}
+
+/// The error's text, cut where it grows long.
+fn message(error: &ObjectError) -> String {
+    let mut text = error.to_string();
+    if let Some((end, _)) = text.char_indices().nth(MAX_MESSAGE) {
+        text.truncate(end);
+        text.push('…');
+    }
+    text
+}

@@ -1,0 +1,314 @@
+//! Decoding: an object becomes an entry whose batches borrow its bytes.
+
+use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use arrow_array::{ArrayRef, RecordBatch};
+use arrow_buffer::{Buffer, MutableBuffer};
+use arrow_data::UnsafeFlag;
+use arrow_ipc::convert::try_fb_to_schema;
+use arrow_ipc::reader::{RecordBatchDecoder, read_dictionary_impl};
+use arrow_ipc::{Endianness, Message, MessageHeader, MetadataVersion, root_as_message_with_opts};
+use arrow_schema::{DataType, Schema, SchemaRef};
+use bytes::Bytes;
+use flatbuffers::VerifierOptions;
+
+use super::check::{Budget, check_batch};
+use super::schema::{self, FENCE_SENTINEL, GENERATION, WRITER_EPOCH};
+use super::{CONTINUATION, EntryId, trailer};
+use crate::error::{Error, Result, err};
+
+/// The strictest alignment of any array's values.
+const VALUE_ALIGNMENT: usize = 16;
+
+/// How deep a message's tables may be nested; the same as other readers allow.
+const MAX_DEPTH: usize = 64;
+
+/// An entry as it was read.
+#[derive(Debug, Clone)]
+pub struct Entry {
+    /// Its position in the log.
+    pub position: u64,
+    /// The epoch of its writer.
+    pub epoch: u64,
+    /// The MemTable generation that it belongs to, if its writer had one.
+    pub generation: Option<u64>,
+    /// Whether it only tells of a fence: it then has neither columns nor batches.
+    pub is_sentinel: bool,
+    /// Its id; `None` where another implementation wrote it, which is then not checked against a checksum either.
+    pub id: Option<EntryId>,
+    /// The schema of its batches, without reserved keys.
+    pub schema: SchemaRef,
+    /// Its batches, which borrow the object's bytes.
+    pub batches: Vec<RecordBatch>,
+    /// The object's size.
+    pub bytes: u64,
+}
+
+impl Entry {
+    /// How many rows its batches have together.
+    #[must_use]
+    pub fn rows(&self) -> u64 {
+        self.batches.iter().map(|batch| batch.num_rows() as u64).sum()
+    }
+}
+
+/// What a schema message says.
+#[derive(Debug)]
+struct Header {
+    message: Box<[u8]>,
+    schema: SchemaRef,
+    /// The types of the dictionaries' values, by id.
+    dictionaries: HashMap<i64, DataType>,
+    epoch: u64,
+    generation: Option<u64>,
+    is_sentinel: bool,
+}
+
+/// The last entry's schema message: the entries of one writer have the same, so it is parsed once.
+#[derive(Debug, Default, Clone)]
+pub struct SchemaCache(Option<Arc<Header>>);
+
+/// Decodes the entry at `position` from its whole object; `object` is its path, for messages.
+///
+/// # Errors
+///
+/// `CORRUPTION`, naming the object and the position, if the bytes are not those of a whole entry.
+pub fn decode(object: &str, position: u64, bytes: Bytes, cache: &mut SchemaCache) -> Result<Entry> {
+    // Arrow's own panics on data that it did not expect are the last line of defence; nothing is left half-changed by them.
+    let decoded = catch_unwind(AssertUnwindSafe(|| decode_object(position, bytes, cache)));
+    let fault = match decoded {
+        Ok(Ok(entry)) => return Ok(entry),
+        Ok(Err(fault)) => fault,
+        Err(panic) => format!("it cannot be decoded: {}", panic_message(&*panic)),
+    };
+    Err(corruption(object, position, &fault))
+}
+
+fn corruption(object: &str, position: u64, fault: &str) -> Error {
+    err!(Corruption, "the entry at position {position} is damaged: {fault} ({object})")
+        .with_str("object", object)
+        .with_u64("position", position)
+}
+
+fn panic_message(panic: &(dyn std::any::Any + Send)) -> &str {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("arrow panicked")
+}
+
+type Decode<T> = std::result::Result<T, String>;
+
+fn decode_object(position: u64, bytes: Bytes, cache: &mut SchemaCache) -> Decode<Entry> {
+    let size = bytes.len();
+    let trailer = trailer::read(&bytes)?;
+    let stream_len = match &trailer {
+        Some(trailer) => {
+            trailer.check(&bytes)?;
+            size - trailer.len
+        }
+        None => size,
+    };
+    let object = aligned(bytes);
+    let mut stream = Stream { rest: object.slice_with_length(0, stream_len) };
+    let Some(header) = stream.next()? else { return Err("the stream has no schema".into()) };
+    let header = cache.header(&header)?;
+    let mut reader = Reader {
+        header: &header,
+        trusted: trailer.is_some(),
+        budget: Budget::new(size, trailer.is_some()),
+        dictionaries: HashMap::new(),
+        batches: Vec::new(),
+    };
+    while let Some(message) = stream.next()? {
+        reader.message(&message)?;
+    }
+    if !stream.rest.is_empty() {
+        return Err(format!("{} bytes follow the end of the stream", stream.rest.len()));
+    }
+    let batches = reader.batches;
+    if header.is_sentinel != batches.is_empty() {
+        return Err(if batches.is_empty() { "it has no batches".into() } else { "a fence sentinel has batches".into() });
+    }
+    Ok(Entry {
+        position,
+        epoch: header.epoch,
+        generation: header.generation,
+        is_sentinel: header.is_sentinel,
+        id: trailer.map(|trailer| trailer.id),
+        schema: header.schema.clone(),
+        batches,
+        bytes: size as u64,
+    })
+}
+
+/// The object as one arrow buffer: its own bytes, or a copy if they are not aligned as arrays need them.
+fn aligned(bytes: Bytes) -> Buffer {
+    if (bytes.as_ptr() as usize).is_multiple_of(VALUE_ALIGNMENT) {
+        return Buffer::from(bytes);
+    }
+    let mut copy = MutableBuffer::with_capacity(bytes.len());
+    copy.extend_from_slice(&bytes);
+    copy.into()
+}
+
+/// The messages of an IPC stream that is all there.
+struct Stream {
+    rest: Buffer,
+}
+
+struct Framed {
+    metadata: Buffer,
+    body: Buffer,
+}
+
+impl Framed {
+    fn parse(metadata: &[u8]) -> Decode<Message<'_>> {
+        // No writer shares tables, so there cannot be more of them than fit.
+        let options = VerifierOptions { max_depth: MAX_DEPTH, max_tables: metadata.len() / 4 + 1, ..Default::default() };
+        let message = root_as_message_with_opts(&options, metadata).map_err(|e| format!("a message cannot be read: {e}"))?;
+        if message.version() != MetadataVersion::V5 {
+            return Err(format!("a message has the version {:?}", message.version()));
+        }
+        Ok(message)
+    }
+}
+
+impl Stream {
+    /// The next message; `None` at the end of the stream, which must be there.
+    fn next(&mut self) -> Decode<Option<Framed>> {
+        let Some((head, rest)) = self.rest.as_slice().split_first_chunk::<8>() else {
+            return Err("the stream is cut off".into());
+        };
+        let [a, b, c, d, len @ ..] = *head;
+        if [a, b, c, d] != CONTINUATION {
+            return Err("a message does not begin as one".into());
+        }
+        let len = u32::from_le_bytes(len) as usize;
+        if len == 0 {
+            self.rest.advance(8);
+            return Ok(None);
+        }
+        if len > rest.len() || len % 8 != 0 {
+            return Err(format!("a message's metadata has {len} bytes, {} are there", rest.len()));
+        }
+        let body = Framed::parse(&rest[..len])?.bodyLength();
+        let Some(body) = usize::try_from(body).ok().filter(|body| *body <= rest.len() - len) else {
+            return Err(format!("a message's body has {body} bytes, {} are there", rest.len() - len));
+        };
+        let framed = Framed { metadata: self.rest.slice_with_length(8, len), body: self.rest.slice_with_length(8 + len, body) };
+        self.rest.advance(8 + len + body);
+        Ok(Some(framed))
+    }
+}
+
+impl SchemaCache {
+    fn header(&mut self, framed: &Framed) -> Decode<Arc<Header>> {
+        if !framed.body.is_empty() {
+            return Err("the schema's message has a body".into());
+        }
+        if let Some(header) = self.0.as_ref().filter(|header| *header.message == *framed.metadata) {
+            return Ok(header.clone());
+        }
+        let header = Arc::new(Header::read(&framed.metadata)?);
+        self.0 = Some(header.clone());
+        Ok(header)
+    }
+}
+
+impl Header {
+    fn read(metadata: &[u8]) -> Decode<Self> {
+        let message = Framed::parse(metadata)?;
+        let header = message.header_as_schema().ok_or("the stream does not begin with a schema")?;
+        if header.endianness() != Endianness::Little {
+            return Err("the stream is not little endian".into());
+        }
+        let schema = try_fb_to_schema(header).map_err(|e| format!("the schema cannot be read: {e}"))?;
+        let mut dictionaries = HashMap::new();
+        for field in schema.fields() {
+            schema::check_type(field.data_type(), MAX_DEPTH).map_err(|e| format!("column '{}': {e}", field.name()))?;
+        }
+        for field in schema.flattened_fields() {
+            #[expect(deprecated, reason = "the ids are how a stream's dictionaries find their columns")]
+            if let (Some(id), DataType::Dictionary(_, value)) = (field.dict_id(), field.data_type())
+                && dictionaries.insert(id, (**value).clone()).is_some_and(|other| other != **value)
+            {
+                return Err(format!("dictionary {id} has two types"));
+            }
+        }
+        let number = |key: &str| match schema.metadata().get(key) {
+            None => Ok(None),
+            Some(text) => match text.parse::<u64>() {
+                Ok(number) if *text == number.to_string() => Ok(Some(number)),
+                _ => Err(format!("its {key} is {text:?}")),
+            },
+        };
+        let epoch = number(WRITER_EPOCH)?.ok_or("it has no writer_epoch")?;
+        let generation = number(GENERATION)?;
+        let is_sentinel = match schema.metadata().get(FENCE_SENTINEL).map(String::as_str) {
+            None => false,
+            Some("true") if schema.fields().is_empty() => true,
+            Some("true") => return Err("a fence sentinel has columns".into()),
+            Some(other) => return Err(format!("its {FENCE_SENTINEL} is {other:?}")),
+        };
+        if schema.fields().is_empty() && !is_sentinel {
+            return Err("its schema has no columns".into());
+        }
+        let schema: SchemaRef = Arc::new(schema::strip(&schema));
+        Ok(Self { message: metadata.into(), schema, dictionaries, epoch, generation, is_sentinel })
+    }
+}
+
+/// Decodes the messages behind the schema.
+struct Reader<'h> {
+    header: &'h Header,
+    /// Whether a checksum vouches for the bytes.
+    trusted: bool,
+    budget: Budget,
+    dictionaries: HashMap<i64, ArrayRef>,
+    batches: Vec<RecordBatch>,
+}
+
+impl Reader<'_> {
+    fn message(&mut self, framed: &Framed) -> Decode<()> {
+        let message = Framed::parse(&framed.metadata)?;
+        match message.header_type() {
+            MessageHeader::RecordBatch => self.batch(&message, &framed.body),
+            MessageHeader::DictionaryBatch => self.dictionary(&message, &framed.body),
+            other => Err(format!("the stream has a message of type {other:?} behind its schema")),
+        }
+    }
+
+    fn batch(&mut self, message: &Message<'_>, body: &Buffer) -> Decode<()> {
+        let batch = message.header_as_record_batch().ok_or("a message has no batch")?;
+        let schema: &Schema = &self.header.schema;
+        check_batch(batch, schema.fields().iter().map(|field| field.data_type()), body, &mut self.budget)?;
+        let version = message.version();
+        let read = RecordBatchDecoder::try_new(body, batch, self.header.schema.clone(), &self.dictionaries, &version)
+            .and_then(|decoder| decoder.with_skip_validation(self.skip_validation()).read_record_batch());
+        self.batches.push(read.map_err(|e| format!("a batch cannot be read: {e}"))?);
+        Ok(())
+    }
+
+    fn dictionary(&mut self, message: &Message<'_>, body: &Buffer) -> Decode<()> {
+        let dictionary = message.header_as_dictionary_batch().ok_or("a message has no dictionary")?;
+        let id = dictionary.id();
+        let value_type = self.header.dictionaries.get(&id).ok_or_else(|| format!("dictionary {id} is not in the schema"))?;
+        let values = dictionary.data().ok_or("a dictionary has no values")?;
+        check_batch(values, [value_type], body, &mut self.budget)?;
+        let (version, skip) = (message.version(), self.skip_validation());
+        read_dictionary_impl(body, dictionary, &self.header.schema, &mut self.dictionaries, &version, false, skip)
+            .map_err(|e| format!("dictionary {id} cannot be read: {e}"))
+    }
+
+    #[expect(unsafe_code, reason = "arrow has no safe way to say that data was validated before")]
+    fn skip_validation(&self) -> UnsafeFlag {
+        let mut flag = UnsafeFlag::new();
+        if self.trusted {
+            // SAFETY: the checksum says that these are the bytes that a weir writer stored, and that writer encoded them from
+            // validated arrays.
+            unsafe { flag.set(true) };
+        }
+        flag
+    }
+}

@@ -1,0 +1,14 @@
+//! One shard's log: the bytes of an entry, finding positions, appending and reading in order.
+
+mod appender;
+pub mod entry;
+pub mod positions;
+mod prefetch;
+mod tailer;
+mod tips;
+pub mod trim;
+mod wal_appender;
+
+pub use appender::{AppendStats, Appender};
+pub use tailer::{TailerOptions, WalTailer};
+pub use wal_appender::{AppenderOptions, WalAppender};

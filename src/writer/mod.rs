@@ -1,0 +1,336 @@
+//! [`ShardWriter`]: owns a shard and makes batches durable in it, with group commit.
+//!
+//! Guarantees: puts become durable in the order of their sequence numbers, each exactly once; what was acknowledged as durable
+//! survives a crash; the first terminal error (fenced, poisoned, closed) reaches everybody who waits and every later call; at
+//! most `max_pending_bytes` plus one entry are held.
+//!
+//! There is one *committer*, the right to append. Whoever holds it writes groups: a waiting caller itself where the store
+//! answers on the calling thread (a hand-over costs more than the write), else a background task. No tick, no idle work.
+
+mod backpressure;
+mod config;
+mod group_commit;
+mod put;
+mod state;
+mod stats;
+mod waiter;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use arrow_schema::{Schema, SchemaRef};
+use parking_lot::{Condvar, Mutex};
+use tokio::sync::Notify;
+
+pub use config::WriterConfig;
+pub use stats::{Quantiles, WriterStats};
+pub use waiter::Callback;
+
+use crate::env::Env;
+use crate::error::{Error, ErrorKind, Result, err};
+use crate::shard::manifest::Manifest;
+use crate::shard::{ManifestStore, ShardPath};
+use crate::store::Store;
+use crate::wal::entry::BatchEncoder;
+use crate::wal::{AppendStats, Appender};
+use group_commit::Committer;
+use state::State;
+use waiter::{Parked, Signal, Waiter, deadline};
+
+/// What a put gets back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Ack {
+    /// How many puts this writer has admitted, this one included: writer-global and exclusive.
+    pub sequence: u64,
+    /// The position of its entry; 0 if it is not durable yet.
+    pub position: u64,
+    /// The writer's epoch.
+    pub epoch: u64,
+}
+
+/// The memory that a writer holds, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct WriterMemory {
+    /// Admitted and not yet taken into an entry.
+    pub pending: u64,
+    /// In the entry that is being appended.
+    pub in_flight: u64,
+    /// Granted to puts that were waiting for room.
+    pub reserved: u64,
+    /// The limit on the sum.
+    pub limit: u64,
+}
+
+/// Owns a shard: see the module's documentation. All methods may be called from any thread at once.
+pub struct ShardWriter(Arc<Shared>);
+
+pub(crate) struct Shared {
+    config: WriterConfig,
+    env: Env,
+    store: Store,
+    shard: ShardPath,
+    epoch: u64,
+    encoder: BatchEncoder,
+    manifests: Arc<ManifestStore>,
+    append_stats: Arc<AppendStats>,
+    state: Mutex<State>,
+    /// Wakes a committer that gathers a group.
+    gathered: Condvar,
+    gathered_async: Notify,
+    /// Puts known durable, readable without the lock.
+    durable: AtomicU64,
+}
+
+impl std::fmt::Debug for ShardWriter {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ShardWriter").field("shard", &self.0.shard.id()).field("epoch", &self.0.epoch).finish_non_exhaustive()
+    }
+}
+
+impl ShardWriter {
+    /// Claims `shard` on `store` for batches of `schema`.
+    ///
+    /// # Errors
+    /// `InvalidArgument`, `SchemaMismatch` before anything is claimed (PITFALLS B4); then as [`Appender::open`].
+    pub async fn open(store: Store, shard: ShardPath, schema: &Schema, config: WriterConfig, env: Env) -> Result<Self> {
+        config.validate()?;
+        let encoder = BatchEncoder::new(schema, config.compression)?;
+        let appender = Appender::open(store.clone(), shard.clone(), env.clone(), config.appender().manifest()).await?;
+        let epoch = appender.epoch();
+        let preamble = encoder.preamble(epoch, None)?;
+        Ok(Self(Arc::new(Shared {
+            epoch,
+            manifests: Arc::clone(appender.manifests()),
+            append_stats: Arc::clone(appender.stats()),
+            state: Mutex::new(State::new(Committer::new(appender, preamble), config.max_pending_bytes)),
+            gathered: Condvar::new(),
+            gathered_async: Notify::new(),
+            durable: AtomicU64::new(0),
+            config,
+            env,
+            store,
+            shard,
+            encoder,
+        })))
+    }
+
+    /// The schema that every batch must have: the one given at open, without reserved metadata keys.
+    #[must_use]
+    pub fn schema(&self) -> &SchemaRef {
+        self.0.encoder.schema()
+    }
+
+    /// The epoch under which the shard is owned.
+    #[must_use]
+    pub fn epoch(&self) -> u64 {
+        self.0.epoch
+    }
+
+    /// How the writer was configured.
+    #[must_use]
+    pub fn config(&self) -> &WriterConfig {
+        &self.0.config
+    }
+
+    /// How many puts are durable: writer-global and exclusive, never going back.
+    #[must_use]
+    pub fn durable_position(&self) -> u64 {
+        self.0.durable.load(Ordering::Acquire)
+    }
+
+    /// The newest manifest that this writer has read or written, without asking the store.
+    #[must_use]
+    pub fn manifest(&self) -> Option<Manifest> {
+        self.0.manifests.known()
+    }
+
+    /// Asks the store whether the shard is still owned. If not, everybody who waits learns it.
+    ///
+    /// # Errors
+    /// The terminal error if there is one; `Fenced`; the store's.
+    pub async fn check_fenced(&self) -> Result<Manifest> {
+        if let Some(terminal) = self.0.state.lock().terminal.clone() {
+            return Err(terminal);
+        }
+        let checked = self.0.manifests.check_fenced(self.0.epoch).await;
+        if let Err(error) = &checked
+            && error.kind() == ErrorKind::Fenced
+        {
+            self.0.fail(error.clone());
+        }
+        checked
+    }
+
+    /// Waits until every put admitted so far is durable.
+    ///
+    /// # Errors
+    /// As [`Self::wait_durable`].
+    pub fn flush(&self, timeout: Option<Duration>) -> Result<Ack> {
+        let admitted = self.0.state.lock().admitted;
+        self.wait_durable(admitted, timeout)
+    }
+
+    /// [`Self::flush`] with a callback.
+    pub fn flush_async(&self, done: Callback) {
+        let admitted = self.0.state.lock().admitted;
+        self.wait_durable_async(admitted, done);
+    }
+
+    /// Waits until `sequence` puts are durable, and has them written without lingering.
+    ///
+    /// # Errors
+    /// `InvalidArgument` if there were never so many puts; the terminal error if it came first; `TimedOut`.
+    pub fn wait_durable(&self, sequence: u64, timeout: Option<Duration>) -> Result<Ack> {
+        let deadline = deadline(timeout);
+        let parked = Parked::new(deadline.is_none() && self.0.store.is_blocking());
+        let barrier = self.0.add_barrier(sequence, Waiter::Thread(Arc::clone(&parked)));
+        match self.0.wait(&parked, deadline) {
+            Some(outcome) => outcome,
+            None => {
+                self.0.state.lock().barriers.remove(&barrier);
+                Err(err!(TimedOut, "{} of {sequence} puts are durable; the rest is still on its way", self.durable_position())
+                    .with_u64("durable", self.durable_position()))
+            }
+        }
+    }
+
+    /// [`Self::wait_durable`] with a callback.
+    pub fn wait_durable_async(&self, sequence: u64, done: Callback) {
+        self.0.add_barrier(sequence, Waiter::Callback(done));
+    }
+
+    /// Refuses further puts, waits until all are durable, and lets go of the shard. The epoch stays claimed until the next
+    /// writer's. May be called again: after `TimedOut` it goes on waiting, after success it succeeds.
+    ///
+    /// # Errors
+    /// The terminal error if there is one: then what was not durable is lost to this writer. `TimedOut`.
+    pub fn close(&self, timeout: Option<Duration>) -> Result<()> {
+        let Some(admitted) = self.0.begin_close()? else { return Ok(()) };
+        self.wait_durable(admitted, timeout)?;
+        self.0.finish_close();
+        Ok(())
+    }
+
+    /// [`Self::close`] with a callback.
+    pub fn close_async(&self, done: Callback) {
+        match self.0.begin_close() {
+            Err(error) => done(Err(error)),
+            Ok(None) => done(Ok(Ack { epoch: self.0.epoch, ..Ack::default() })),
+            Ok(Some(admitted)) => {
+                let shared = Arc::clone(&self.0);
+                self.wait_durable_async(
+                    admitted,
+                    Box::new(move |outcome| {
+                        if outcome.is_ok() {
+                            shared.finish_close();
+                        }
+                        done(outcome);
+                    }),
+                );
+            }
+        }
+    }
+
+    /// Refuses further puts and forgets what is not durable, without I/O. An append that is under way still ends.
+    pub fn abort(&self) {
+        self.0.state.lock().closing = true;
+        self.0.fail(err!(Closed, "the writer of epoch {} was aborted", self.0.epoch));
+        drop(self.0.state.lock().committer.take());
+    }
+
+    /// What the writer has done.
+    #[must_use]
+    pub fn stats(&self) -> WriterStats {
+        let requests = self.0.store.requests();
+        let state = self.0.state.lock();
+        WriterStats {
+            pending_puts: state.admitted - state.durable,
+            pending_bytes: state.memory().pending + state.memory().in_flight,
+            blocked_now: state.blocked(),
+            ..state.recorder.snapshot(&self.0.append_stats, requests)
+        }
+    }
+
+    /// The memory that the writer holds.
+    #[must_use]
+    pub fn memory(&self) -> WriterMemory {
+        self.0.state.lock().memory()
+    }
+}
+
+impl Drop for ShardWriter {
+    fn drop(&mut self) {
+        self.abort();
+    }
+}
+
+impl Shared {
+    /// Registers `waiter` for the moment when `sequence` puts are durable, and has them written.
+    fn add_barrier(self: &Arc<Self>, sequence: u64, waiter: Waiter) -> (u64, u64) {
+        let mut state = self.state.lock();
+        let outcome = if sequence <= state.durable {
+            Ok(self.ack(sequence, state.durable_position))
+        } else if let Some(terminal) = &state.terminal {
+            Err(terminal.clone())
+        } else if sequence > state.admitted {
+            Err(err!(InvalidArgument, "sequence {sequence} is beyond the {} puts that were admitted", state.admitted))
+        } else {
+            state.urgent = state.urgent.max(sequence);
+            let key = state.new_key(sequence);
+            let leader = waiter.leader().cloned();
+            state.barriers.insert(key, waiter);
+            self.dispatch(state, leader.as_ref());
+            return key;
+        };
+        drop(state);
+        waiter.complete(outcome);
+        (0, 0)
+    }
+
+    /// Waits for the outcome, writing groups when told to; `None` at the deadline.
+    fn wait(self: &Arc<Self>, parked: &Arc<Parked>, deadline: Option<std::time::Instant>) -> Option<Result<Ack>> {
+        loop {
+            match parked.wait(deadline)? {
+                Signal::Done(outcome) => return Some(outcome),
+                Signal::Lead(committer) => {
+                    if let Some(outcome) = self.lead(committer, parked) {
+                        return Some(outcome);
+                    }
+                }
+            }
+        }
+    }
+
+    fn ack(&self, sequence: u64, position: u64) -> Ack {
+        Ack { sequence, position, epoch: self.epoch }
+    }
+
+    /// Latches `error` as the terminal one, unless there is one, and wakes everybody with it (PITFALLS B2, F4).
+    fn fail(&self, error: Error) {
+        let mut state = self.state.lock();
+        let error = state.terminal.get_or_insert(error).clone();
+        let waiters = state.drain();
+        drop(state);
+        self.end_gathering();
+        for waiter in waiters {
+            waiter.complete(Err(error.clone()));
+        }
+    }
+
+    /// `None` if the writer is closed already; else how many puts must become durable first.
+    fn begin_close(&self) -> Result<Option<u64>> {
+        let mut state = self.state.lock();
+        state.closing = true;
+        match &state.terminal {
+            Some(terminal) if terminal.kind() == ErrorKind::Closed && state.durable == state.admitted => Ok(None),
+            Some(terminal) => Err(terminal.clone()),
+            None => Ok(Some(state.admitted)),
+        }
+    }
+
+    fn finish_close(&self) {
+        self.fail(err!(Closed, "the writer of epoch {} is closed", self.epoch));
+        drop(self.state.lock().committer.take());
+    }
+}

@@ -1,0 +1,95 @@
+//! What a writer knows, all under one lock.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+use super::WriterMemory;
+use super::backpressure::Room;
+use super::group_commit::Committer;
+use super::stats::Recorder;
+use super::waiter::Waiter;
+use crate::error::Error;
+use crate::wal::entry::EncodedBatch;
+
+/// A put that was admitted and is not in an entry yet.
+pub(super) struct Pending {
+    pub batch: EncodedBatch,
+    pub bytes: u64,
+    pub sequence: u64,
+    pub admitted_at: Duration,
+    pub waiter: Option<Waiter>,
+}
+
+pub(super) struct State {
+    /// The right to append, when nobody is using it.
+    pub committer: Option<Box<Committer>>,
+    pub pending: VecDeque<Pending>,
+    /// Who waits for room, and the bytes in use.
+    pub room: Room,
+    /// Puts admitted, ever.
+    pub admitted: u64,
+    /// Puts durable, ever; always a prefix of those admitted.
+    pub durable: u64,
+    /// The position of the newest durable entry.
+    pub durable_position: u64,
+    /// Puts up to this sequence are written without lingering.
+    pub urgent: u64,
+    /// Who waits for a number of puts to be durable.
+    pub barriers: BTreeMap<(u64, u64), Waiter>,
+    /// The error that ended it.
+    pub terminal: Option<Error>,
+    /// Further puts are refused.
+    pub closing: bool,
+    /// A timer for the linger runs.
+    pub timer: bool,
+    /// The number of pending puts that a committer is gathering for.
+    pub gathering: Option<usize>,
+    pub recorder: Recorder,
+    keys: u64,
+}
+
+impl State {
+    pub fn new(committer: Committer, limit: u64) -> Self {
+        Self {
+            committer: Some(Box::new(committer)),
+            pending: VecDeque::new(),
+            room: Room::new(limit),
+            admitted: 0,
+            durable: 0,
+            durable_position: 0,
+            urgent: 0,
+            barriers: BTreeMap::new(),
+            terminal: None,
+            closing: false,
+            timer: false,
+            gathering: None,
+            recorder: Recorder::new(),
+            keys: 0,
+        }
+    }
+
+    /// A key for `barriers`, ordered by sequence.
+    pub fn new_key(&mut self, sequence: u64) -> (u64, u64) {
+        self.keys += 1;
+        (sequence, self.keys)
+    }
+
+    /// Takes everybody who waits for a group that will not come, and what they wait for.
+    pub fn drain(&mut self) -> Vec<Waiter> {
+        let pending = std::mem::take(&mut self.pending);
+        self.room.release_pending(pending.iter().map(|put| put.bytes).sum());
+        let mut waiters: Vec<Waiter> = pending.into_iter().filter_map(|put| put.waiter).collect();
+        waiters.extend(std::mem::take(&mut self.barriers).into_values());
+        waiters.extend(self.room.drain());
+        waiters
+    }
+
+    pub fn memory(&self) -> WriterMemory {
+        self.room.memory()
+    }
+
+    /// Puts that wait for room now.
+    pub fn blocked(&self) -> u64 {
+        self.room.waiting()
+    }
+}
