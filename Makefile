@@ -91,7 +91,7 @@ check: ## formatting, lints, header and symbols, documentation: all without a wa
 	$(CARGO) clippy $(CARGO_FLAGS) --all-targets -- -D warnings
 	$(CARGO) clippy $(CARGO_FLAGS) --no-default-features --lib -- -D warnings
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc $(CARGO_FLAGS) --no-deps
-	$(CARGO) test $(CARGO_FLAGS) --profile $(TEST_PROFILE) --test header --test symbols
+	$(CARGO) test $(CARGO_FLAGS) --profile $(TEST_PROFILE) --test ffi_header
 	sh tests/c/coverage.sh
 
 fmt: ## format the Rust code
@@ -100,8 +100,8 @@ fmt: ## format the Rust code
 # ---- Measure, soak, clean -------------------------------------------------------------------------------------------
 
 .PHONY: bench soak clean
-bench: ## every figure with its limit (DIR=… ROUNDS=… SIZES=…)
-	$(CARGO) bench $(CARGO_FLAGS) --bench weir -- $(if $(DIR),--dir $(DIR)) $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(SIZES),--sizes $(SIZES)) $(ARGS)
+bench: ## every figure with its limit (DIR=… ROUNDS=… SIZES=percent of the full ones, ONLY=part of a suite's name)
+	$(CARGO) bench $(CARGO_FLAGS) --bench weir -- $(if $(DIR),--dir $(DIR)) $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(SIZES),--scale $(SIZES)) $(if $(ONLY),--only $(ONLY)) $(ARGS)
 
 SEEDS ?= 100000
 KILLS ?= 5000

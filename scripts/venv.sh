@@ -15,6 +15,10 @@ if ! python3 -c 'import ensurepip, venv' 2>/dev/null; then
     exit 1
   fi
 fi
+if ! python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))'; then
+  echo "weir: the tests' packages need Python 3.11 or newer, and python3 is $(python3 -V 2>&1)" >&2
+  exit 1
+fi
 rm -rf "$dir"
 python3 -m venv "$dir"
 "$dir/bin/python" -m pip install --quiet --disable-pip-version-check -r "$requirements"

@@ -35,7 +35,7 @@ static void use_after_free(void) {
   WeirBuffer *buffer = NULL;
   const volatile unsigned char *data;
   if (weir_store_settings_list(&buffer, NULL) != WEIR_STATUS_OK) exit(0);
-  data = weir_buffer_data(buffer);
+  data = (const unsigned char *)weir_buffer_data(buffer);
   weir_buffer_free(buffer);
   if (data != NULL && data[0] == 'x') puts("");
 }

@@ -68,7 +68,7 @@ static void *await_one(Completions *c, WeirStatus accepted, WeirStatus expected,
   if (c->last.status == WEIR_STATUS_OK && c->last.result_kind != kind) fail_at(__FILE__, line, "%s: result of kind %d", what, c->last.result_kind);
   return c->last.result;
 }
-#define AWAIT(c, call, code, kind) (completions_init(c), await_one((c), (call), WEIR_STATUS_##code, WEIR_RESULT_##kind, #call, __LINE__))
+#define AWAIT(c, call, code, kind) (completions_init(c), await_one((c), (call), WEIR_STATUS_##code, WEIR_RESULT_KIND_##kind, #call, __LINE__))
 
 /* Frees what the last event owns and readies for the next. */
 static void forget(Completions *c) { weir_event_clear(&c->last); }
@@ -271,7 +271,7 @@ static void test_a_waiting_next_completes_however_it_ends(void) {
     if (how == 2) OK(weir_tailer_close(tailer, -1, &err));
     if (how == 3) weir_tailer_free(tailer);
     await(&c, 1);
-    static const WeirStatus expected[] = {WEIR_STATUS_CANCELLED, WEIR_STATUS_TIMED_OUT, WEIR_STATUS_CLOSED, WEIR_STATUS_CLOSED};
+    static const int expected[] = {WEIR_STATUS_CANCELLED, WEIR_STATUS_TIMED_OUT, WEIR_STATUS_CLOSED, WEIR_STATUS_CLOSED};
     CHECK_EQ(c.last.status, expected[how]);
     forget(&c);
     if (how != 3) weir_tailer_free(tailer);
