@@ -33,7 +33,7 @@ all: build examples ## the library, the tool and the examples
 
 build: ## the library and the tool `weir` (PROFILE=fast|release|dev), below target/
 	$(CARGO) build $(CARGO_FLAGS) --profile $(PROFILE) --lib --bins
-	ln -sf libweir.$(SO) $(OUT)/libweir.$(SO).0
+	test -L $(OUT)/libweir.$(SO).0 || ln -s libweir.$(SO) $(OUT)/libweir.$(SO).0 || test -L $(OUT)/libweir.$(SO).0
 
 release: ## the same as shipped: smallest and fastest, slow to build
 	$(MAKE) build PROFILE=release
