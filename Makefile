@@ -101,7 +101,8 @@ fmt: ## format the Rust code
 
 .PHONY: bench soak clean
 bench: ## every figure with its limit (DIR=… ROUNDS=… SIZES=percent of the full ones, ONLY=part of a suite's name)
-	$(CARGO) bench $(CARGO_FLAGS) --bench weir -- $(if $(DIR),--dir $(DIR)) $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(SIZES),--scale $(SIZES)) $(if $(ONLY),--only $(ONLY)) $(ARGS)
+	$(CARGO) bench $(CARGO_FLAGS) --bench weir -- $(if $(DIR),--dir $(DIR)) \
+	  $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(SIZES),--scale $(SIZES)) $(if $(ONLY),--only $(ONLY)) $(ARGS)
 
 SEEDS ?= 100000
 KILLS ?= 5000

@@ -424,8 +424,11 @@ static int story(char *self, const char *file, const char *root) {
   log = read_log(session, root, shard, &source.schema);
   print_runs(&log);
   bool equal = print_sums(&source.schema, sums, log.sums) && log.rows == rows;
-  if (equal) printf("\n%sEqual: %s rows of %" PRId64 " columns, none lost, none doubled, none torn.%s\n", good, commas(rows), source.schema.n_children, plain);
-  else printf("\n%sDIFFERENT: the source has %s rows, the log %s.%s\n", bad, commas(rows), commas(log.rows), plain);
+  if (equal)
+    printf("\n%sEqual: %s rows of %" PRId64 " columns, none lost, none doubled, none torn.%s\n", good, commas(rows),
+           source.schema.n_children, plain);
+  else
+    printf("\n%sDIFFERENT: the source has %s rows, the log %s.%s\n", bad, commas(rows), commas(log.rows), plain);
 
   free(sums);
   free(log.sums);

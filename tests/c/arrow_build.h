@@ -225,7 +225,8 @@ UNUSED static bool batch_is(const struct ArrowArray *batch, int64_t rows, int64_
     if (!CHECK(is_valid == !is_null)) return false;
     if (is_null) continue;
     int len = snprintf(text, sizeof text, "row %" PRId64, first + i);
-    if (!CHECK_EQ(offsets[at + 1] - offsets[at], len) || !CHECK(memcmp((const char *)name->buffers[2] + offsets[at], text, (size_t)len) == 0)) return false;
+    if (!CHECK_EQ(offsets[at + 1] - offsets[at], len)) return false;
+    if (!CHECK(memcmp((const char *)name->buffers[2] + offsets[at], text, (size_t)len) == 0)) return false;
   }
   return true;
 }

@@ -77,7 +77,8 @@ UNUSED static bool check_error(WeirError **error, WeirStatus status, const char 
   } else {
     const char *message = weir_error_message(*error);
     int32_t action = weir_error_action(*error);
-    if (weir_error_code(*error) != status || message == NULL || message[0] == '\0' || action < WEIR_ACTION_RETRY || action > WEIR_ACTION_REPORT) {
+    bool says = message != NULL && message[0] != '\0';
+    if (weir_error_code(*error) != status || !says || action < WEIR_ACTION_RETRY || action > WEIR_ACTION_REPORT) {
       fail_at(file, line, "%s: the error does not match status %s", call, weir_status_name(status));
       good = false;
     } else if (words != NULL && strstr(message, words) == NULL) {
@@ -150,7 +151,9 @@ UNUSED static int64_t now_ms(void) {
 UNUSED static void harness_start(void) {
   const char *tmp = getenv("TMPDIR");
   setvbuf(stdout, NULL, _IOLBF, 0); /* the sanitizers' exit does not flush */
-  if (snprintf(harness_dir, sizeof harness_dir, "%s/weir-test-XXXXXX", tmp && tmp[0] && strlen(tmp) < 40 ? tmp : "/tmp") < 0 || mkdtemp(harness_dir) == NULL) {
+  if (tmp == NULL || tmp[0] == '\0' || strlen(tmp) > 40) tmp = "/tmp";
+  snprintf(harness_dir, sizeof harness_dir, "%s/weir-test-XXXXXX", tmp);
+  if (mkdtemp(harness_dir) == NULL) {
     perror("mkdtemp");
     exit(2);
   }

@@ -40,8 +40,8 @@ run() { # run CHECKER PROGRAM ARGUMENTS…: exit code 99 where the checker found
   shift 2
   case $checker in
     asan)
-      ASAN_OPTIONS="exitcode=99:detect_leaks=$leaks:abort_on_error=0:handle_abort=1:allocator_may_return_null=1" UBSAN_OPTIONS=print_stacktrace=1:exitcode=99 \
-        timeout 300 "$out/asan/$program" "$@"
+      ASAN_OPTIONS="exitcode=99:detect_leaks=$leaks:abort_on_error=0:handle_abort=1:allocator_may_return_null=1" \
+        UBSAN_OPTIONS=print_stacktrace=1:exitcode=99 timeout 300 "$out/asan/$program" "$@"
       ;;
     valgrind)
       timeout 900 valgrind --quiet --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite --show-leak-kinds=definite \

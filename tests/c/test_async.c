@@ -63,9 +63,11 @@ static void *await_one(Completions *c, WeirStatus accepted, WeirStatus expected,
   }
   if (!await(c, 1)) return NULL;
   if (c->last.status != expected)
-    fail_at(__FILE__, line, "%s came to %s (%s), not %s", what, weir_status_name(c->last.status), weir_error_message(c->last.error), weir_status_name(expected));
+    fail_at(__FILE__, line, "%s came to %s (%s), not %s", what, weir_status_name(c->last.status), weir_error_message(c->last.error),
+            weir_status_name(expected));
   if ((c->last.status == WEIR_STATUS_OK) != (c->last.error == NULL)) fail_at(__FILE__, line, "%s: status and error do not match", what);
-  if (c->last.status == WEIR_STATUS_OK && c->last.result_kind != kind) fail_at(__FILE__, line, "%s: result of kind %d", what, c->last.result_kind);
+  if (c->last.status == WEIR_STATUS_OK && c->last.result_kind != kind)
+    fail_at(__FILE__, line, "%s: result of kind %d", what, c->last.result_kind);
   return c->last.result;
 }
 #define AWAIT(c, call, code, kind) (completions_init(c), await_one((c), (call), WEIR_STATUS_##code, WEIR_RESULT_KIND_##kind, #call, __LINE__))
@@ -300,7 +302,8 @@ static void on_chain(void *ctx, const WeirEvent *event) {
   if (weir_writer_check_fenced(chain->writer, -1, NULL) != WEIR_STATUS_OK) atomic_fetch_add(&chain->failed, 1);
   batch = batch_new(10, 0);
   if (atomic_fetch_sub(&chain->left, 1) > 1) {
-    if (weir_writer_put_async(chain->writer, &batch, (WeirCompletion){on_chain, chain, 0}, NULL) != WEIR_STATUS_OK) atomic_fetch_add(&chain->failed, 1);
+    WeirCompletion next = {on_chain, chain, 0};
+    if (weir_writer_put_async(chain->writer, &batch, next, NULL) != WEIR_STATUS_OK) atomic_fetch_add(&chain->failed, 1);
   } else if (weir_writer_put_async(chain->writer, &batch, to(chain->completions, 0), NULL) != WEIR_STATUS_OK) {
     atomic_fetch_add(&chain->failed, 1);
   }
