@@ -4,12 +4,17 @@ use std::ffi::c_void;
 use std::ptr::null_mut;
 use std::sync::Arc;
 
+use super::appender::WeirAppender;
 use super::args::Output;
 use super::buffer::WeirBuffer;
+use super::entry::WeirEntry;
 use super::error::WeirError;
 use super::guard::{callers_code, protect};
 use super::handle::{self, Handle, Opaque, Owned};
+use super::manifest::WeirManifest;
 use super::queue::{self, WeirQueue};
+use super::tailer::WeirTailer;
+use super::writer::WeirWriter;
 use crate::error::{Error, Result, bail, err};
 use crate::runtime;
 
@@ -209,7 +214,12 @@ unsafe fn free_result(kind: i32, result: *mut c_void) {
     // SAFETY: the caller's promise.
     unsafe {
         match kind {
+            WeirWriter::RESULT => handle::free::<WeirWriter>(result.cast()),
+            WeirAppender::RESULT => handle::free::<WeirAppender>(result.cast()),
+            WeirTailer::RESULT => handle::free::<WeirTailer>(result.cast()),
+            WeirEntry::RESULT => handle::free::<WeirEntry>(result.cast()),
             WeirBuffer::RESULT => handle::free::<WeirBuffer>(result.cast()),
+            WeirManifest::RESULT => handle::free::<WeirManifest>(result.cast()),
             _ if result.is_null() => {}
             _ => tracing::error!("an event with a result of the unknown kind {kind} was cleared"),
         }
@@ -275,6 +285,11 @@ impl Offered {
         Ok(Self { target, token: completion.token })
     }
 
+    /// Accepts it for any number of events and one that ends them.
+    pub(crate) fn accept_repeated(self) -> Repeated {
+        Repeated(self.accept())
+    }
+
     /// Accepts it: from now on it completes, exactly once, whatever happens. The accepting call must not fail any more.
     pub(crate) fn accept(self) -> Completion {
         Completion { target: Some(self.target), token: self.token }
@@ -301,6 +316,33 @@ impl Drop for Completion {
         if let Some(target) = self.target.take() {
             target.deliver(Event::new::<()>(self.token, Err(dropped())));
         }
+    }
+}
+
+/// A completion that gets events, one after the other, before the one that completes it.
+pub(crate) struct Repeated(Completion);
+
+impl Repeated {
+    /// Delivers one event; returns when its callback has returned, so that the next cannot overtake it.
+    pub(crate) async fn deliver<T: Outcome>(&mut self, outcome: T) {
+        let event = Event::new(self.0.token, Ok(outcome));
+        match &self.0.target {
+            Some(Target::Queue(queue)) => queue.core.post(event),
+            Some(Target::Callback(callback)) => {
+                let (callback, (sender, returned)) = (*callback, tokio::sync::oneshot::channel());
+                runtime::dispatch(Box::new(move || {
+                    callback.call(event);
+                    let _ = sender.send(());
+                }));
+                let _ = returned.await;
+            }
+            None => {}
+        }
+    }
+
+    /// Delivers the last event.
+    pub(crate) fn finish(self, outcome: Result<()>) {
+        self.0.complete(outcome);
     }
 }
 

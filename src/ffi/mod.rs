@@ -14,15 +14,27 @@
 #![deny(unsafe_op_in_unsafe_fn, clippy::undocumented_unsafe_blocks)]
 
 pub(crate) mod args;
+pub mod appender;
 pub(crate) mod arrow;
+pub(crate) mod arrow_out;
 pub mod buffer;
 pub(crate) mod call;
 pub mod completion;
+pub mod entry;
 pub mod error;
 pub(crate) mod guard;
 pub(crate) mod handle;
 pub mod log;
+pub mod manifest;
+pub mod open;
 pub(crate) mod options;
 pub mod queue;
 pub mod runtime;
 pub mod session;
+pub mod shard;
+pub(crate) mod sized_out;
+pub mod subscription;
+pub(crate) mod tail_stream;
+pub mod tailer;
+pub mod writer;
+pub mod writer_stats;

@@ -525,7 +525,8 @@ pub unsafe extern "C" fn weir_bucket_of(
     let taken = unsafe { arrow::take(array) };
     let body = || {
         // SAFETY: the caller's promise.
-        let column = unsafe { arrow::import_column(taken.array()?, schema) }?;
+        let data_type = unsafe { arrow::import_type(schema) }?;
+        let column = arrow::import_values(taken.array()?, &data_type)?;
         let found = routing::buckets_of(&column, buckets)?;
         if out_len < found.len() || (out.is_null() && !found.is_empty()) {
             bail!(InvalidArgument, "{} values do not fit an output of {out_len} (or NULL)", found.len());

@@ -7,6 +7,7 @@ use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 use super::args::Out;
+use super::entry::WeirEntry;
 use super::completion::{Offered, Repeated, WeirCompletion};
 use super::error::{WeirError, WeirStatus};
 use super::guard::{guard_on, protect};
@@ -74,7 +75,7 @@ impl Subscription {
     }
 
     /// Delivers entries one after the other until the log ends, fails, or the subscriber cancels.
-    async fn run(self: Arc<Self>, tailer: Arc<Handle<WeirTailer>>, subscriber: Repeated) {
+    async fn run(self: Arc<Self>, tailer: Arc<Handle<WeirTailer>>, mut subscriber: Repeated) {
         let outcome = loop {
             if let Err(error) = self.credit().await {
                 break Err(error);
@@ -88,7 +89,7 @@ impl Subscription {
                 }
             };
             match next {
-                Ok(Some(entry)) => subscriber.deliver(Owned::new(entry)).await,
+                Ok(Some(entry)) => subscriber.deliver(Owned::<WeirEntry>::new(entry)).await,
                 Ok(None) => break Ok(()),
                 Err(error) => break Err(error),
             }

@@ -9,7 +9,7 @@ use arrow_array::ffi_stream::FFI_ArrowArrayStream;
 use arrow_data::ffi::FFI_ArrowArray;
 use arrow_schema::ffi::FFI_ArrowSchema;
 
-use super::args::{self, Out};
+use super::args::Out;
 use super::arrow::{self, StreamReader, Taken};
 use super::call::{self, Operation, operation};
 use super::completion::{Offered, WeirAck, WeirCompletion, WeirResultKind};

@@ -38,6 +38,16 @@ pub(crate) fn import_batch(array: FFI_ArrowArray, schema: &SchemaRef, validate: 
     RecordBatch::try_new_with_options(Arc::clone(schema), columns, &options).map_err(|e| node.bad(e))
 }
 
+/// The array of type `data_type` in `array`, its values checked. As [`import_batch`].
+pub(crate) fn import_values(array: FFI_ArrowArray, data_type: &DataType) -> Result<ArrayRef> {
+    let owner = Arc::new(array);
+    let import = Import { owner: &owner, validate: true };
+    let node = Node::new(RawArray::of(&owner), &Path::Root)?;
+    let data = import.data(&node, data_type)?;
+    data.validate_full().map_err(|e| node.bad(e))?;
+    Ok(make_array(data))
+}
+
 /// An array of the caller's with numbers that were checked.
 struct Node<'a> {
     raw: &'a RawArray,
@@ -110,7 +120,11 @@ impl<'a> Node<'a> {
             return Err(invalid(path, format_args!("the pointer to it is {raw:p}")));
         }
         // SAFETY: the producer's promise: a child lives as long as its parent.
-        Node::new(unsafe { &*raw }, path)
+        let raw = unsafe { &*raw };
+        if raw.release.is_none() {
+            return Err(invalid(path, "it was released, or moved, before"));
+        }
+        Node::new(raw, path)
     }
 
     fn bytes(&self, count: usize, width: usize) -> Result<usize> {

@@ -20,8 +20,8 @@ mod schema_tests;
 #[cfg(test)]
 pub(crate) mod testing;
 
-pub(crate) use array::import_batch;
+pub(crate) use array::{import_batch, import_values};
 pub(crate) use export::{BatchSource, export_batch, export_schema, export_stream};
 pub(crate) use raw::{Taken, take, take_stream};
-pub(crate) use schema::import_schema;
+pub(crate) use schema::{import_schema, import_type};
 pub(crate) use stream::StreamReader;

@@ -39,6 +39,27 @@ pub(crate) unsafe fn import_schema(pointer: *const FFI_ArrowSchema) -> Result<Sc
     Ok(schema)
 }
 
+/// The type of a column that is described by itself.
+///
+/// # Safety
+///
+/// `pointer` is NULL or a schema as the specification has it.
+pub(crate) unsafe fn import_type(pointer: *const FFI_ArrowSchema) -> Result<DataType> {
+    if pointer.is_null() || !pointer.is_aligned() {
+        bail!(InvalidArgument, "the schema is NULL");
+    }
+    // SAFETY: the caller's promise; both are the `ArrowSchema` of the specification, `repr(C)`.
+    let (schema, raw) = unsafe { (&*pointer, &*pointer.cast::<RawSchema>()) };
+    if raw.release.is_none() {
+        bail!(InvalidArgument, "the schema was released, or moved, before");
+    }
+    // SAFETY: the caller's promise.
+    unsafe { check(raw, &Path::Root, 0) }?;
+    let data_type = DataType::try_from(schema).map_err(|e| err!(InvalidData, "the schema cannot be imported: {e}"))?;
+    check_type(&data_type, &Path::Root)?;
+    Ok(data_type)
+}
+
 #[cold]
 fn invalid(path: &Path<'_>, what: impl std::fmt::Display) -> Error {
     match path {
