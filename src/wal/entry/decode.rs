@@ -110,9 +110,9 @@ fn decode_object(position: u64, bytes: Bytes, cache: &mut SchemaCache) -> Decode
         None => size,
     };
     let object = aligned(bytes);
-    let mut stream = Stream { rest: object.slice_with_length(0, stream_len) };
-    let Some(header) = stream.next()? else { return Err("the stream has no schema".into()) };
-    let header = cache.header(&header)?;
+    let mut stream = Stream { object: &object, at: 0, end: stream_len };
+    let Some(metadata) = stream.metadata()? else { return Err("the stream has no schema".into()) };
+    let header = cache.header(metadata)?;
     let mut reader = Reader {
         header: &header,
         trusted: trailer.is_some(),
@@ -120,11 +120,12 @@ fn decode_object(position: u64, bytes: Bytes, cache: &mut SchemaCache) -> Decode
         dictionaries: HashMap::new(),
         batches: Vec::new(),
     };
-    while let Some(message) = stream.next()? {
-        reader.message(&message)?;
+    while let Some(metadata) = stream.metadata()? {
+        let message = parse(metadata)?;
+        reader.message(&message, &stream.body(&message)?)?;
     }
-    if !stream.rest.is_empty() {
-        return Err(format!("{} bytes follow the end of the stream", stream.rest.len()));
+    if !stream.rest().is_empty() {
+        return Err(format!("{} bytes follow the end of the stream", stream.rest().len()));
     }
     let batches = reader.batches;
     if header.is_sentinel != batches.is_empty() {
@@ -153,31 +154,20 @@ fn aligned(bytes: Bytes) -> Buffer {
 }
 
 /// The messages of an IPC stream that is all there.
-struct Stream {
-    rest: Buffer,
+struct Stream<'b> {
+    object: &'b Buffer,
+    at: usize,
+    end: usize,
 }
 
-struct Framed {
-    metadata: Buffer,
-    body: Buffer,
-}
-
-impl Framed {
-    fn parse(metadata: &[u8]) -> Decode<Message<'_>> {
-        // No writer shares tables, so there cannot be more of them than fit.
-        let options = VerifierOptions { max_depth: MAX_DEPTH, max_tables: metadata.len() / 4 + 1, ..Default::default() };
-        let message = root_as_message_with_opts(&options, metadata).map_err(|e| format!("a message cannot be read: {e}"))?;
-        if message.version() != MetadataVersion::V5 {
-            return Err(format!("a message has the version {:?}", message.version()));
-        }
-        Ok(message)
+impl<'b> Stream<'b> {
+    fn rest(&self) -> &'b [u8] {
+        &self.object.as_slice()[self.at..self.end]
     }
-}
 
-impl Stream {
-    /// The next message; `None` at the end of the stream, which must be there.
-    fn next(&mut self) -> Decode<Option<Framed>> {
-        let Some((head, rest)) = self.rest.as_slice().split_first_chunk::<8>() else {
+    /// The next message's metadata; `None` at the end of the stream, which must be there.
+    fn metadata(&mut self) -> Decode<Option<&'b [u8]>> {
+        let Some((head, rest)) = self.rest().split_first_chunk::<8>() else {
             return Err("the stream is cut off".into());
         };
         let [a, b, c, d, len @ ..] = *head;
@@ -185,32 +175,41 @@ impl Stream {
             return Err("a message does not begin as one".into());
         }
         let len = u32::from_le_bytes(len) as usize;
-        if len == 0 {
-            self.rest.advance(8);
-            return Ok(None);
-        }
-        if len > rest.len() || len % 8 != 0 {
+        if len > rest.len() || !len.is_multiple_of(8) {
             return Err(format!("a message's metadata has {len} bytes, {} are there", rest.len()));
         }
-        let body = Framed::parse(&rest[..len])?.bodyLength();
-        let Some(body) = usize::try_from(body).ok().filter(|body| *body <= rest.len() - len) else {
-            return Err(format!("a message's body has {body} bytes, {} are there", rest.len() - len));
+        self.at += 8 + len;
+        Ok((len > 0).then_some(&rest[..len]))
+    }
+
+    /// The body of the message whose metadata came last.
+    fn body(&mut self, message: &Message<'_>) -> Decode<Buffer> {
+        let (len, there) = (message.bodyLength(), self.end - self.at);
+        let Some(len) = usize::try_from(len).ok().filter(|len| *len <= there) else {
+            return Err(format!("a message's body has {len} bytes, {there} are there"));
         };
-        let framed = Framed { metadata: self.rest.slice_with_length(8, len), body: self.rest.slice_with_length(8 + len, body) };
-        self.rest.advance(8 + len + body);
-        Ok(Some(framed))
+        let body = self.object.slice_with_length(self.at, len);
+        self.at += len;
+        Ok(body)
     }
 }
 
+fn parse(metadata: &[u8]) -> Decode<Message<'_>> {
+    // No writer shares tables, so there cannot be more of them than fit.
+    let options = VerifierOptions { max_depth: MAX_DEPTH, max_tables: metadata.len() / 4 + 1, ..Default::default() };
+    let message = root_as_message_with_opts(&options, metadata).map_err(|e| format!("a message cannot be read: {e}"))?;
+    if message.version() != MetadataVersion::V5 {
+        return Err(format!("a message has the version {:?}", message.version()));
+    }
+    Ok(message)
+}
+
 impl SchemaCache {
-    fn header(&mut self, framed: &Framed) -> Decode<Arc<Header>> {
-        if !framed.body.is_empty() {
-            return Err("the schema's message has a body".into());
-        }
-        if let Some(header) = self.0.as_ref().filter(|header| *header.message == *framed.metadata) {
+    fn header(&mut self, metadata: &[u8]) -> Decode<Arc<Header>> {
+        if let Some(header) = self.0.as_ref().filter(|header| *header.message == *metadata) {
             return Ok(header.clone());
         }
-        let header = Arc::new(Header::read(&framed.metadata)?);
+        let header = Arc::new(Header::read(metadata)?);
         self.0 = Some(header.clone());
         Ok(header)
     }
@@ -218,10 +217,13 @@ impl SchemaCache {
 
 impl Header {
     fn read(metadata: &[u8]) -> Decode<Self> {
-        let message = Framed::parse(metadata)?;
+        let message = parse(metadata)?;
         let header = message.header_as_schema().ok_or("the stream does not begin with a schema")?;
         if header.endianness() != Endianness::Little {
             return Err("the stream is not little endian".into());
+        }
+        if message.bodyLength() != 0 {
+            return Err("the schema's message has a body".into());
         }
         let schema = try_fb_to_schema(header).map_err(|e| format!("the schema cannot be read: {e}"))?;
         let mut dictionaries = HashMap::new();
@@ -270,11 +272,10 @@ struct Reader<'h> {
 }
 
 impl Reader<'_> {
-    fn message(&mut self, framed: &Framed) -> Decode<()> {
-        let message = Framed::parse(&framed.metadata)?;
+    fn message(&mut self, message: &Message<'_>, body: &Buffer) -> Decode<()> {
         match message.header_type() {
-            MessageHeader::RecordBatch => self.batch(&message, &framed.body),
-            MessageHeader::DictionaryBatch => self.dictionary(&message, &framed.body),
+            MessageHeader::RecordBatch => self.batch(message, body),
+            MessageHeader::DictionaryBatch => self.dictionary(message, body),
             other => Err(format!("the stream has a message of type {other:?} behind its schema")),
         }
     }
