@@ -9,7 +9,8 @@ use arrow_array::builder::{FixedSizeListBuilder, Int32Builder};
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int32Type;
 use arrow_array::{
-    Array, ArrayRef, DictionaryArray, FixedSizeListArray, Int16Array, Int32Array, Int64Array, ListArray, RecordBatch, StringArray, StructArray,
+    Array, ArrayRef, DictionaryArray, FixedSizeListArray, Int16Array, Int32Array, Int64Array, ListArray, RecordBatch, StringArray,
+    StructArray,
 };
 use arrow_buffer::{NullBuffer, OffsetBuffer};
 use arrow_schema::{DataType, Field, Fields, Schema, SchemaRef, TimeUnit};
@@ -86,8 +87,8 @@ fn a_bad_batch_is_refused_and_does_not_harm_its_neighbours() {
     let good = batch(&schema, vec![ints(vec![Some(1), None]), Arc::new(StringArray::from(vec!["x", "y"]))]);
     let refused = |batch: &RecordBatch| {
         let error = encoder.encode(batch).unwrap_err();
-        let entry = encode(&schema, &[good.clone()], Compression::None);
-        assert_eq!(read(object(&entry)).unwrap().batches, [good.clone()]);
+        let entry = encode(&schema, std::slice::from_ref(&good), Compression::None);
+        assert_eq!(read(object(&entry)).unwrap().batches, std::slice::from_ref(&good));
         error
     };
     assert_eq!(refused(&good.slice(0, 0)).kind(), ErrorKind::InvalidData);
@@ -96,10 +97,10 @@ fn a_bad_batch_is_refused_and_does_not_harm_its_neighbours() {
     assert!(renamed.is_err());
     let other = |fields: Vec<Field>, columns: Vec<ArrayRef>| batch(&Arc::new(Schema::new(fields)), columns);
     let renamed = other(vec![schema.field(0).clone(), Field::new("c", DataType::Utf8, true)], good.columns().to_vec());
-    let retyped = other(vec![Field::new("a", DataType::Int64, true), schema.field(1).clone()], vec![
-        Arc::new(Int64Array::from(vec![1, 2])),
-        good.column(1).clone(),
-    ]);
+    let retyped = other(
+        vec![Field::new("a", DataType::Int64, true), schema.field(1).clone()],
+        vec![Arc::new(Int64Array::from(vec![1, 2])), good.column(1).clone()],
+    );
     let missing = other(vec![schema.field(0).clone()], vec![good.column(0).clone()]);
     for (bad, named) in [(renamed, "'b'"), (retyped, "'a'"), (missing, "1 columns")] {
         let error = refused(&bad);
@@ -184,8 +185,8 @@ fn nulls_outside_of_what_is_logged_or_below_a_null_are_no_fault() {
     let lists = lists.finish();
     let fixed = schema(vec![Field::new("f", lists.data_type().clone(), true)]);
     for batch in [batch(&structs, vec![Arc::new(below)]), batch(&fixed, vec![Arc::new(lists)])] {
-        let bytes = object(&encode(&batch.schema(), &[batch.clone()], Compression::None));
-        assert_eq!(read(foreign(bytes.clone())).unwrap().batches, [batch.clone()]);
+        let bytes = object(&encode(&batch.schema(), std::slice::from_ref(&batch), Compression::None));
+        assert_eq!(read(foreign(bytes.clone())).unwrap().batches, std::slice::from_ref(&batch));
         assert_eq!(read(bytes).unwrap().batches, [batch]);
     }
 }
@@ -225,8 +226,7 @@ fn schemas_that_cannot_be_stored_are_refused() {
 #[test]
 fn dictionaries_are_replaced_from_batch_to_batch() {
     let column = |values: Vec<&str>, keys: Vec<i32>| {
-        let dictionary: DictionaryArray<Int32Type> =
-            DictionaryArray::new(Int32Array::from(keys), Arc::new(StringArray::from(values)));
+        let dictionary: DictionaryArray<Int32Type> = DictionaryArray::new(Int32Array::from(keys), Arc::new(StringArray::from(values)));
         let inner: ArrayRef = Arc::new(dictionary);
         let fields = Fields::from(vec![Field::new("inner", inner.data_type().clone(), true)]);
         let structs: ArrayRef = Arc::new(StructArray::new(fields, vec![inner.clone()], None));
@@ -237,7 +237,8 @@ fn dictionaries_are_replaced_from_batch_to_batch() {
         [inner, outer, Arc::new(list)]
     };
     let batches = [column(vec!["a", "b"], vec![0, 1, 0]), column(vec!["c"], vec![0, 0, 0]), column(vec!["x", "y", "z"], vec![2, 1, 0])];
-    let batches = batches.map(|[a, b, c]| RecordBatch::try_from_iter_with_nullable([("a", a, true), ("b", b, true), ("c", c, true)]).unwrap());
+    let batches =
+        batches.map(|[a, b, c]| RecordBatch::try_from_iter_with_nullable([("a", a, true), ("b", b, true), ("c", c, true)]).unwrap());
     let bytes = object(&encode(&batches[0].schema(), &batches, Compression::None));
     let (_, theirs) = read_with_arrow(&bytes);
     let entry = read(bytes).unwrap();
@@ -300,7 +301,7 @@ fn the_schema_is_parsed_once_for_entries_that_have_the_same() {
 
 #[test]
 fn threads_share_an_encoder() {
-    for compression in [Compression::None, Compression::Lz4, Compression::Zstd] {
+    for compression in codecs() {
         let mut rng = Rng(5);
         let batch = batch_of(&mut rng, &[DataType::Int64, DataType::Utf8], 2000);
         let encoder = BatchEncoder::new(&batch.schema(), compression).unwrap();
@@ -310,5 +311,30 @@ fn threads_share_an_encoder() {
                 scope.spawn(|| (0..50).for_each(|_| assert_eq!(encoder.encode(&batch).unwrap().parts().concat(), expected)));
             }
         });
+    }
+}
+
+#[test]
+fn a_compression_that_the_build_lacks_is_refused_at_once() {
+    let schema = Schema::new(vec![Field::new("a", DataType::Int32, true)]);
+    for compression in [Compression::Lz4, Compression::Zstd] {
+        match BatchEncoder::new(&schema, compression) {
+            Ok(_) => assert!(codecs().contains(&compression)),
+            Err(error) => assert!(error.kind() == ErrorKind::Unsupported && !codecs().contains(&compression), "{error}"),
+        }
+    }
+}
+
+/// Compressed bodies are smaller, and stay as they are where that is not so.
+#[test]
+fn compression_saves_space_where_it_can() {
+    let mut rng = Rng(8);
+    let even = RecordBatch::try_from_iter([("a", Arc::new(Int64Array::from(vec![7; 50_000])) as ArrayRef)]).unwrap();
+    let noise = Int64Array::from_iter_values((0..50_000).map(|_| rng.next() as i64));
+    let noise = RecordBatch::try_from_iter([("a", Arc::new(noise) as ArrayRef)]).unwrap();
+    for compression in codecs() {
+        let [small, large] = [&even, &noise].map(|batch| encode(&batch.schema(), std::slice::from_ref(batch), compression).len);
+        assert_eq!(small < 20_000, compression != Compression::None, "{small}");
+        assert!(large < 50_000 * 8 + 2048, "{large}");
     }
 }
