@@ -103,6 +103,8 @@ fn flip(rng: &mut Rng, bytes: &[u8], flips: usize, what: &dyn std::fmt::Display)
                     arrow_array::Array::to_data(column).validate_full().unwrap();
                 }
             }
+            // A bit may turn the entry into one of a codec that the build lacks.
+            Err(error) if codecs().len() < 3 && error.kind() == ErrorKind::Unsupported => {}
             Err(error) => assert_eq!(error.kind(), ErrorKind::Corruption),
         }
         assert_eq!(PANICS.load(Relaxed), before, "{what}: byte {at}, bit {bit}: arrow panicked");

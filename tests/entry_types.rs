@@ -96,7 +96,7 @@ fn an_unaligned_object_is_read_too() {
         let mut shifted = vec![0; shift];
         shifted.extend_from_slice(&bytes);
         let entry = read(bytes::Bytes::from(shifted).slice(shift..)).unwrap();
-        assert_eq!(entry.batches, [batch.clone()]);
+        assert_eq!(entry.batches, std::slice::from_ref(&batch));
     }
 }
 
