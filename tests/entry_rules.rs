@@ -280,6 +280,15 @@ fn an_entry_without_batches_that_is_no_sentinel_is_corruption() {
     assert_eq!(read(object(&entry)).unwrap_err().kind(), ErrorKind::Corruption);
 }
 
+/// Rows without columns mean nothing, whoever wrote them.
+#[test]
+fn an_entry_without_columns_that_is_no_sentinel_is_corruption() {
+    let schema = Arc::new(Schema::new_with_metadata(Fields::empty(), HashMap::from([("writer_epoch".to_owned(), "1".to_owned())])));
+    let rows = arrow_array::RecordBatchOptions::new().with_row_count(Some(3));
+    let batch = RecordBatch::try_new_with_options(schema, vec![], &rows).unwrap();
+    assert_eq!(read(stream_of(&batch)).unwrap_err().kind(), ErrorKind::Corruption);
+}
+
 #[test]
 fn the_schema_is_parsed_once_for_entries_that_have_the_same() {
     let schema = schema(vec![Field::new("a", DataType::Int32, true)]);
