@@ -120,7 +120,9 @@ async fn of_sixteen_creators_one_wins() {
 async fn a_lost_answer_is_exists_or_an_error_and_the_object_is_there() {
     let Some(address) = server() else { return };
     let proxy = Proxy::start(address);
-    for (retries, loss) in [("3", Loss::Fin), ("0", Loss::Fin), ("3", Loss::Reset), ("0", Loss::Reset), ("3", Loss::Hang), ("0", Loss::Hang)] {
+    for (retries, loss) in
+        [("3", Loss::Fin), ("0", Loss::Fin), ("3", Loss::Reset), ("0", Loss::Reset), ("3", Loss::Hang), ("0", Loss::Hang)]
+    {
         let extra = [("weir_store_max_retries", retries), ("weir_request_timeout_ms", "1500")];
         let root = root();
         let store = open(&root, proxy.address(), &extra);
@@ -172,11 +174,9 @@ async fn a_cut_request_leaves_nothing_or_is_made_again() {
 async fn a_bucket_that_does_not_exist_is_an_error() {
     let Some(address) = server() else { return };
     let store = open("s3://no-such-bucket/root", address, &[]);
-    for error in [
-        store.read("wal/1").await.unwrap_err(),
-        store.list("wal").await.unwrap_err(),
-        store.create("wal/1", &body("x")).await.unwrap_err(),
-    ] {
+    for error in
+        [store.read("wal/1").await.unwrap_err(), store.list("wal").await.unwrap_err(), store.create("wal/1", &body("x")).await.unwrap_err()]
+    {
         assert_eq!(error.kind(), ErrorKind::NotFound, "{error}");
         assert!(error.message().contains("s3://no-such-bucket/root/wal"), "{error}");
     }

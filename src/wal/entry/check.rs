@@ -22,14 +22,14 @@ type Check<T> = Result<T, String>;
 
 /// What an entry may inflate to in all, and how long an array below the top may be.
 #[derive(Debug)]
-pub(super) struct Budget {
+pub(crate) struct Budget {
     bytes: u64,
     children: u64,
 }
 
 impl Budget {
     /// The budget of an object of `len` bytes; unlimited, but for the ratio of each buffer, if a checksum vouches for it.
-    pub(super) fn new(len: usize, trusted: bool) -> Self {
+    pub(crate) fn new(len: usize, trusted: bool) -> Self {
         let len = len as u64;
         if trusted {
             return Self { bytes: u64::MAX, children: 1 << 40 };
@@ -39,7 +39,7 @@ impl Budget {
 }
 
 /// Checks the metadata of a record batch, or of a dictionary's values, whose columns have the types `columns`.
-pub(super) fn check_batch<'t>(
+pub(crate) fn check_batch<'t>(
     batch: RecordBatch<'_>,
     columns: impl IntoIterator<Item = &'t DataType>,
     body: &[u8],

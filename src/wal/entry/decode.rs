@@ -217,10 +217,32 @@ impl<'b> Stream<'b> {
     }
 }
 
-fn parse(metadata: &[u8]) -> Decode<Message<'_>> {
+/// The message in `metadata`, of any version of the format.
+pub(crate) fn parse_message(metadata: &[u8]) -> Result<Message<'_>, String> {
     // No writer shares tables, so there cannot be more of them than fit.
     let options = VerifierOptions { max_depth: MAX_DEPTH, max_tables: metadata.len() / 4 + 1, ..Default::default() };
-    let message = root_as_message_with_opts(&options, metadata).map_err(|e| format!("a message cannot be read: {e}"))?;
+    root_as_message_with_opts(&options, metadata).map_err(|e| format!("a message cannot be read: {e}"))
+}
+
+/// The types of the values of the dictionaries that `schema` speaks of, by id. Refuses types that arrow would panic on.
+pub(crate) fn dictionary_types(schema: &Schema) -> Result<HashMap<i64, DataType>, String> {
+    let mut dictionaries = HashMap::new();
+    for field in schema.fields() {
+        schema::check_type(field.data_type(), MAX_DEPTH).map_err(|e| format!("column '{}': {e}", field.name()))?;
+    }
+    for field in schema.flattened_fields() {
+        #[expect(deprecated, reason = "the ids are how a stream's dictionaries find their columns")]
+        if let (Some(id), DataType::Dictionary(_, value)) = (field.dict_id(), field.data_type())
+            && dictionaries.insert(id, (**value).clone()).is_some_and(|other| other != **value)
+        {
+            return Err(format!("dictionary {id} has two types"));
+        }
+    }
+    Ok(dictionaries)
+}
+
+fn parse(metadata: &[u8]) -> Decode<Message<'_>> {
+    let message = parse_message(metadata)?;
     if message.version() != MetadataVersion::V5 {
         return Err(format!("a message has the version {:?}", message.version()).into());
     }
@@ -249,26 +271,13 @@ impl Header {
             return Err("the schema's message has a body".into());
         }
         let schema = try_fb_to_schema(header).map_err(|e| format!("the schema cannot be read: {e}"))?;
-        let mut dictionaries = HashMap::new();
-        for field in schema.fields() {
-            schema::check_type(field.data_type(), MAX_DEPTH).map_err(|e| format!("column '{}': {e}", field.name()))?;
-        }
-        for field in schema.flattened_fields() {
-            #[expect(deprecated, reason = "the ids are how a stream's dictionaries find their columns")]
-            if let (Some(id), DataType::Dictionary(_, value)) = (field.dict_id(), field.data_type())
-                && dictionaries.insert(id, (**value).clone()).is_some_and(|other| other != **value)
-            {
-                return Err(format!("dictionary {id} has two types").into());
-            }
-        }
-        let number = |key: &str| -> Decode<Option<u64>> {
-            match schema.metadata().get(key) {
-                None => Ok(None),
-                Some(text) => match text.parse::<u64>() {
-                    Ok(number) if *text == number.to_string() => Ok(Some(number)),
-                    _ => Err(format!("its {key} is {text:?}").into()),
-                },
-            }
+        let dictionaries = dictionary_types(&schema)?;
+        let number = |key: &str| match schema.metadata().get(key) {
+            None => Ok(None),
+            Some(text) => match text.parse::<u64>() {
+                Ok(number) if *text == number.to_string() => Ok(Some(number)),
+                _ => Err(format!("its {key} is {text:?}")),
+            },
         };
         let epoch = number(WRITER_EPOCH)?.ok_or("it has no writer_epoch")?;
         let generation = number(GENERATION)?;
