@@ -2125,6 +2125,19 @@ WeirStatus weir_entry_stream(const struct WeirEntry *entry, struct ArrowArrayStr
 void weir_entry_free(struct WeirEntry *entry);
 
 /**
+ * Opens an Arrow IPC file or IPC stream on a local disk as a stream of batches. Every byte of it is checked: a damaged file is
+ * an error, here or of the stream's `get_next`.
+ *
+ * @param path    the file, a path of the operating system in UTF-8
+ * @param stream  receives the stream; call its `release`
+ * @param error   receives the error, unless NULL
+ * @return WEIR_STATUS_OK, WEIR_STATUS_NOT_FOUND, WEIR_STATUS_PERMISSION_DENIED, WEIR_STATUS_INVALID_DATA, WEIR_STATUS_INVALID_ARGUMENT, WEIR_STATUS_STORAGE
+ */
+WeirStatus weir_ipc_open_file(const char *path,
+                              struct ArrowArrayStream *stream,
+                              struct WeirError **error);
+
+/**
  * The number of objects that the library has given out and that were not freed yet: handles, errors, buffers, entries and
  * manifests. A program that frees all that it gets ends with 0.
  */
@@ -2404,6 +2417,19 @@ const char *weir_status_name(int32_t status);
  * manifests. A program that frees all that it gets ends with 0.
  */
 uint64_t weir_live_handles(void);
+
+/**
+ * Opens an Arrow IPC file or IPC stream on a local disk as a stream of batches. Every byte of it is checked: a damaged file is
+ * an error, here or of the stream's `get_next`.
+ *
+ * @param path    the file, a path of the operating system in UTF-8
+ * @param stream  receives the stream; call its `release`
+ * @param error   receives the error, unless NULL
+ * @return WEIR_STATUS_OK, WEIR_STATUS_NOT_FOUND, WEIR_STATUS_PERMISSION_DENIED, WEIR_STATUS_INVALID_DATA, WEIR_STATUS_INVALID_ARGUMENT, WEIR_STATUS_STORAGE
+ */
+WeirStatus weir_ipc_open_file(const char *path,
+                              struct ArrowArrayStream *stream,
+                              struct WeirError **error);
 
 /**
  * Sets where messages go, instead of where they went. The `release` of a sink is called once, when its last message has

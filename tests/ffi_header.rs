@@ -36,8 +36,23 @@ fn generated() -> String {
 
 /// The order of the header's sections.
 const SECTIONS: &[&str] = &[
-    "runtime", "log", "error", "buffer", "completion", "queue", "session", "manifest", "shard", "open", "writer", "writer_stats", "appender",
-    "tailer", "subscription", "entry", "ipc",
+    "runtime",
+    "log",
+    "error",
+    "buffer",
+    "completion",
+    "queue",
+    "session",
+    "manifest",
+    "shard",
+    "open",
+    "writer",
+    "writer_stats",
+    "appender",
+    "tailer",
+    "subscription",
+    "entry",
+    "ipc",
 ];
 
 fn without_safety_sections(header: &str) -> String {
@@ -91,7 +106,11 @@ fn compare(path: &Path, wanted: &str) {
     }
     let found = std::fs::read_to_string(path).unwrap_or_default();
     if found != wanted {
-        let line = found.lines().zip(wanted.lines()).position(|(a, b)| a != b).unwrap_or_else(|| found.lines().count().min(wanted.lines().count()));
+        let line = found
+            .lines()
+            .zip(wanted.lines())
+            .position(|(a, b)| a != b)
+            .unwrap_or_else(|| found.lines().count().min(wanted.lines().count()));
         panic!(
             "{} is out of date from line {}:\n  is:     {:?}\n  should: {:?}\nrun WEIR_BLESS=1 cargo test --test ffi_header",
             path.display(),
@@ -161,7 +180,8 @@ fn library() -> PathBuf {
         "debug" => "dev".to_owned(),
         other => other.to_owned(),
     };
-    let status = Command::new(env!("CARGO")).args(["build", "--quiet", "--lib", "--profile", &profile]).current_dir(root()).status().unwrap();
+    let status =
+        Command::new(env!("CARGO")).args(["build", "--quiet", "--lib", "--profile", &profile]).current_dir(root()).status().unwrap();
     assert!(status.success() && library.exists(), "cargo build --lib");
     library
 }

@@ -24,6 +24,7 @@ pub mod entry;
 pub mod error;
 pub(crate) mod guard;
 pub(crate) mod handle;
+pub mod ipc;
 pub mod log;
 pub mod manifest;
 pub mod open;
