@@ -377,6 +377,8 @@ impl ManifestStore {
     /// # Errors
     /// `AlreadyExists` if the shard has a manifest (PITFALLS D8); the store's.
     pub async fn init(&self, shard_spec_id: u32, fields: Vec<ShardFieldEntry>) -> Result<Manifest> {
+        self.store.ensure_create_if_absent().await?;
+        self.store.make_dirs(&[&self.shard.wal_dir(), &self.shard.manifest_dir()]).await?;
         let exists = || err!(AlreadyExists, "shard {} at {} exists already", self.shard.id(), self.store.url());
         let read_at = self.env.clock.now();
         if self.latest().await?.is_some() {
