@@ -69,15 +69,8 @@ pub struct WeirEvent {
 }
 
 impl WeirEvent {
-    const EMPTY: Self = Self {
-        token: 0,
-        status: 0,
-        result_kind: 0,
-        error: null_mut(),
-        result: null_mut(),
-        ack: WeirAck::NOTHING,
-        value: 0,
-    };
+    const EMPTY: Self =
+        Self { token: 0, status: 0, result_kind: 0, error: null_mut(), result: null_mut(), ack: WeirAck::NOTHING, value: 0 };
 }
 
 /// A function that is called with the event of an `_async` call. It runs on a dispatcher thread of weir's, may block and may
