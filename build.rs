@@ -4,6 +4,9 @@ use std::env;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+/// Names in the list that this build does not have are no error, though rustc asks for them to be.
+const LENIENT: &str = "--undefined-version";
+
 fn main() {
     println!("cargo:rerun-if-changed=build.rs");
     println!("cargo:rerun-if-changed=abi/version.map");
@@ -18,8 +21,10 @@ fn main() {
     // link-time optimisation has made one object of all, only a list of names does, if the linker takes a second one.
     link("--exclude-libs,ALL");
     let map = Path::new(&var("CARGO_MANIFEST_DIR")).join("abi/version.map");
+    let map = format!("--version-script={}", map.display());
     if takes_two_lists(&map) {
-        link(&format!("--version-script={}", map.display()));
+        link(LENIENT);
+        link(&map);
     }
 }
 
@@ -32,7 +37,7 @@ fn var(name: &str) -> String {
 }
 
 /// Whether the linker merges a version script with the one of rustc's: links a trivial library with both.
-fn takes_two_lists(map: &Path) -> bool {
+fn takes_two_lists(map: &str) -> bool {
     let dir = PathBuf::from(var("OUT_DIR"));
     let source = dir.join("probe.rs");
     if std::fs::write(&source, "#[unsafe(no_mangle)]\npub extern \"C\" fn weir_probe() {}\n").is_err() {
@@ -46,6 +51,6 @@ fn takes_two_lists(map: &Path) -> bool {
     if !linker.is_empty() {
         rustc.arg(format!("-Clinker={linker}"));
     }
-    rustc.arg(format!("-Clink-arg=-Wl,--version-script={}", map.display())).arg(&source).arg("--out-dir").arg(&dir);
+    rustc.args([LENIENT, map].map(|argument| format!("-Clink-arg=-Wl,{argument}"))).arg(&source).arg("--out-dir").arg(&dir);
     rustc.stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok_and(|status| status.success())
 }

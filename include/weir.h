@@ -268,7 +268,7 @@ typedef int32_t WeirAction;
 /**
  * What the `result` of an event is.
  */
-enum WeirResultKind
+enum WeirResult
 #if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
   : int32_t
 #endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
@@ -276,37 +276,37 @@ enum WeirResultKind
   /**
    * Nothing: `result` is NULL.
    */
-  WEIR_RESULT_KIND_NONE = 0,
+  WEIR_RESULT_NONE = 0,
   /**
    * A `WeirWriter *`.
    */
-  WEIR_RESULT_KIND_WRITER = 1,
+  WEIR_RESULT_WRITER = 1,
   /**
    * A `WeirAppender *`.
    */
-  WEIR_RESULT_KIND_APPENDER = 2,
+  WEIR_RESULT_APPENDER = 2,
   /**
    * A `WeirTailer *`.
    */
-  WEIR_RESULT_KIND_TAILER = 3,
+  WEIR_RESULT_TAILER = 3,
   /**
    * A `WeirEntry *`.
    */
-  WEIR_RESULT_KIND_ENTRY = 4,
+  WEIR_RESULT_ENTRY = 4,
   /**
    * A `WeirBuffer *`.
    */
-  WEIR_RESULT_KIND_BUFFER = 5,
+  WEIR_RESULT_BUFFER = 5,
   /**
    * A `WeirManifest *`.
    */
-  WEIR_RESULT_KIND_MANIFEST = 6,
+  WEIR_RESULT_MANIFEST = 6,
 };
 #ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L
-typedef enum WeirResultKind WeirResultKind;
+typedef enum WeirResult WeirResult;
 #else
-typedef int32_t WeirResultKind;
+typedef int32_t WeirResult;
 #endif // __STDC_VERSION__ >= 202311L
 #endif // __cplusplus
 
@@ -489,7 +489,7 @@ typedef struct {
    */
   int32_t status;
   /**
-   * A `WEIR_RESULT_KIND_*`: what `result` is.
+   * A `WEIR_RESULT_*`: what `result` is.
    */
   int32_t result_kind;
   /**
@@ -837,254 +837,6 @@ WeirStatus weir_metrics_prometheus(const WeirSession *session, WeirBuffer **text
  * manifests. A program that frees all that it gets ends with 0.
  */
 uint64_t weir_live_handles(void);
-
-/**
- * The bytes of a buffer, borrowed for its life; NULL if it is empty. One NUL follows them, so text can be printed as it is.
- */
-const char *weir_buffer_data(const WeirBuffer *buffer);
-
-/**
- * The number of bytes in a buffer; 0 for NULL.
- */
-size_t weir_buffer_len(const WeirBuffer *buffer);
-
-/**
- * Frees a buffer. NULL is allowed.
- */
-void weir_buffer_free(WeirBuffer *buffer);
-
-/**
- * Frees what an event owns, that is its error and its result, and sets them to NULL. NULL is allowed, and so is an event that
- * was cleared.
- */
-void weir_event_clear(WeirEvent *event);
-
-/**
- * The code of an error, WEIR_STATUS_OK for NULL.
- */
-WeirStatus weir_error_code(const WeirError *error);
-
-/**
- * The message of an error: NUL-terminated UTF-8 that names the object, position, epoch or counts concerned. Borrowed for
- * the error's life; an empty text for NULL.
- */
-const char *weir_error_message(const WeirError *error);
-
-/**
- * What to do about an error, WEIR_ACTION_NONE for NULL.
- */
-WeirAction weir_error_action(const WeirError *error);
-
-/**
- * Looks up the number that an error carries under `name`, such as `position` or `epoch`.
- *
- * @param name   the detail's name, NUL-terminated
- * @param value  receives the number; untouched if there is none
- * @return whether there is such a number
- */
-bool weir_error_detail_u64(const WeirError *error, const char *name, uint64_t *value);
-
-/**
- * Looks up the text that an error carries under `name`, such as `path` or `shard`.
- *
- * @param name   the detail's name, NUL-terminated
- * @param value  receives the text, NUL-terminated, borrowed for the error's life; untouched if there is none
- * @return whether there is such a text
- */
-bool weir_error_detail_str(const WeirError *error, const char *name, const char **value);
-
-/**
- * Frees an error. NULL is allowed.
- */
-void weir_error_free(WeirError *error);
-
-/**
- * The name of a status code, such as `WEIR_STATUS_FENCED`; `WEIR_STATUS_UNKNOWN` for a number that is none. A constant.
- */
-const char *weir_status_name(int32_t status);
-
-/**
- * The number of objects that the library has given out and that were not freed yet: handles, errors, buffers, entries and
- * manifests. A program that frees all that it gets ends with 0.
- */
-uint64_t weir_live_handles(void);
-
-/**
- * Sets where messages go, instead of where they went. The `release` of a sink is called once, when its last message has
- * arrived: within this call, or soon after it on another thread if that is in `log` now. After an error it is not called.
- *
- * @param sink   copied; NULL for nowhere
- * @param error  receives the error, unless NULL
- * @return WEIR_STATUS_OK, WEIR_STATUS_INVALID_ARGUMENT, WEIR_STATUS_ALREADY_EXISTS if a Rust program collects the log itself
- */
-WeirStatus weir_log_set_sink(const WeirLogSink *sink,
-                             WeirError **error);
-
-/**
- * Sets how much is logged.
- *
- * @param level  a WEIR_LOG_LEVEL_*; WEIR_LOG_LEVEL_INFO at first
- * @param error  receives the error, unless NULL
- * @return WEIR_STATUS_OK, WEIR_STATUS_INVALID_ARGUMENT
- */
-WeirStatus weir_log_set_level(int32_t level, WeirError **error);
-
-/**
- * Fills options with their defaults.
- *
- * @param options      the struct
- * @param struct_size  `sizeof(WeirQueueOptions)` as the caller knows it, in bytes: no more is written
- */
-void weir_queue_options_init(WeirQueueOptions *options, uint32_t struct_size);
-
-/**
- * Makes a completion queue.
- *
- * @param options  NULL for the defaults
- * @param queue    receives the queue; free it with weir_queue_free()
- * @param error    receives the error, unless NULL
- * @return WEIR_STATUS_OK, WEIR_STATUS_INVALID_ARGUMENT
- */
-WeirStatus weir_queue_new(const WeirQueueOptions *options, WeirQueue **queue, WeirError **error);
-
-/**
- * A completion that posts to `queue`. It costs nothing unless an `_async` call accepts it; such a call holds the queue, so it
- * may be freed at any time. The result must not be used after that. With NULL, `fn` is NULL and `_async` calls refuse it.
- *
- * @param queue  the queue
- * @param token  comes back in the event
- */
-WeirCompletion weir_queue_completion(WeirQueue *queue,
-                                     uint64_t token);
-
-/**
- * Takes events from a queue, waiting for the first. Several threads may do so at once; an event goes to one of them.
- *
- * @param queue       the queue
- * @param events      receives the events; what they own is the receiver's (see weir_event_clear())
- * @param max         the length of `events`, at least 1
- * @param timeout_ms  how long to wait for an event, in milliseconds: negative for ever, 0 not at all
- * @param count       receives the number of events, at least 1 on success, else 0
- * @param error       receives the error, unless NULL
- * @return WEIR_STATUS_OK, WEIR_STATUS_TIMED_OUT, WEIR_STATUS_CLOSED when the queue is closed and drained,
- *         WEIR_STATUS_WOULD_DEADLOCK on a runtime thread
- */
-WeirStatus weir_queue_next(WeirQueue *queue,
-                           WeirEvent *events,
-                           size_t max,
-                           int64_t timeout_ms,
-                           size_t *count,
-                           WeirError **error);
-
-/**
- * A file descriptor that is readable while events wait or the queue is closed, for poll, select or epoll (an eventfd on Linux,
- * else a pipe). Do not read from it or close it: weir_queue_next() resets it. Valid until weir_queue_free().
- *
- * @return the descriptor, or -1 if there is none to be had
- */
-int weir_queue_fd(WeirQueue *queue);
-
-/**
- * Closes a queue: `_async` calls refuse its completions, waiting threads return, what is in it can still be drained, and so
- * can the events of calls that were accepted before. Closing again is no error.
- *
- * @param queue  the queue
- * @param error  receives the error, unless NULL
- * @return WEIR_STATUS_OK, WEIR_STATUS_INVALID_ARGUMENT
- */
-WeirStatus weir_queue_close(WeirQueue *queue,
-                            WeirError **error);
-
-/**
- * Frees a queue, and the events in it. Calls that were accepted go on; their events are dropped. NULL is allowed. No other
- * call on the queue may run.
- */
-void weir_queue_free(WeirQueue *queue);
-
-/**
- * Fills options with their defaults.
- *
- * @param options      the struct
- * @param struct_size  `sizeof(WeirRuntimeOptions)` as the caller knows it, in bytes: no more is written
- */
-void weir_runtime_options_init(WeirRuntimeOptions *options, uint32_t struct_size);
-
-/**
- * Sets how many threads weir may start in this process, their names and hooks. To be called before anything else needs a
- * thread, at most once; without it, defaults hold. Starts none itself.
- *
- * @param options  NULL for the defaults
- * @param error    receives the error, unless NULL
- * @return WEIR_STATUS_OK, WEIR_STATUS_INVALID_ARGUMENT, WEIR_STATUS_ALREADY_EXISTS if it was configured or used before
- */
-WeirStatus weir_runtime_configure(const WeirRuntimeOptions *options,
-                                  WeirError **error);
-
-/**
- * Ends weir in this process, for good: operations that still run are dropped, so that their completions run with
- * WEIR_STATUS_CANCELLED; waiting calls return WEIR_STATUS_CLOSED; callbacks that are due run; all threads are joined. Close
- * writers before. Handles must still be freed. Calling again is no error.
- *
- * @param timeout_ms  how long to wait for the threads, in milliseconds: negative for ever, 0 not at all
- * @param error       receives the error, unless NULL
- * @return WEIR_STATUS_OK, WEIR_STATUS_TIMED_OUT if threads are left (call again to wait on), WEIR_STATUS_WOULD_DEADLOCK on a
- *         thread of weir's, such as in a completion
- */
-WeirStatus weir_runtime_shutdown(int64_t timeout_ms,
-                                 WeirError **error);
-
-/**
- * The version of the library, such as `0.1.0`. A constant.
- */
-const char *weir_version(void);
-
-/**
- * The version of the library's ABI. A program or binding refuses a library whose number is not the WEIR_ABI_VERSION that it
- * was built against.
- */
-uint32_t weir_abi_version(void);
-
-/**
- * Fills options with their defaults.
- *
- * @param options      the struct
- * @param struct_size  `sizeof(WeirSessionOptions)` as the caller knows it, in bytes: no more is written
- */
-void weir_session_options_init(WeirSessionOptions *options, uint32_t struct_size);
-
-/**
- * Makes a session. Makes no request and starts no thread.
- *
- * @param options  NULL for the defaults
- * @param session  receives the session; free it with weir_session_free()
- * @param error    receives the error, unless NULL
- * @return WEIR_STATUS_OK, WEIR_STATUS_INVALID_ARGUMENT naming an unknown setting or a bad value
- */
-WeirStatus weir_session_new(const WeirSessionOptions *options, WeirSession **session, WeirError **error);
-
-/**
- * Frees a session. What was opened through it goes on and keeps what it needs. NULL is allowed.
- */
-void weir_session_free(WeirSession *session);
-
-/**
- * Lists the keys of store settings that this build knows, one per line.
- *
- * @param keys   receives the text; free it with weir_buffer_free()
- * @param error  receives the error, unless NULL
- * @return WEIR_STATUS_OK, WEIR_STATUS_INVALID_ARGUMENT
- */
-WeirStatus weir_store_settings_list(WeirBuffer **keys, WeirError **error);
-
-/**
- * The metrics of all that was opened through a session, in the text format of Prometheus.
- *
- * @param session  the session
- * @param text     receives the text; free it with weir_buffer_free()
- * @param error    receives the error, unless NULL
- * @return WEIR_STATUS_OK, WEIR_STATUS_INVALID_ARGUMENT
- */
-WeirStatus weir_metrics_prometheus(const WeirSession *session, WeirBuffer **text, WeirError **error);
 
 #ifdef __cplusplus
 }  // extern "C"

@@ -16,7 +16,7 @@ use crate::runtime;
 /// What the `result` of an event is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(i32)]
-pub enum WeirResultKind {
+pub enum WeirResult {
     /// Nothing: `result` is NULL.
     None = 0,
     /// A `WeirWriter *`.
@@ -56,7 +56,7 @@ pub struct WeirEvent {
     pub token: u64,
     /// A `WEIR_STATUS_*` code.
     pub status: i32,
-    /// A `WEIR_RESULT_KIND_*`: what `result` is.
+    /// A `WEIR_RESULT_*`: what `result` is.
     pub result_kind: i32,
     /// The error, owned by the receiver; NULL if `status` is WEIR_STATUS_OK.
     pub error: *mut WeirError,

@@ -193,7 +193,7 @@ fn outputs_are_cleared_and_checked_first() {
 #[test]
 fn an_event_that_nobody_receives_frees_what_it_owns() {
     let event = Event::new(1, Ok(WeirBuffer::of("text")));
-    assert_eq!(event.0.result_kind, WeirResultKind::Buffer as i32);
+    assert_eq!(event.0.result_kind, WeirResult::Buffer as i32);
     let buffer = event.0.result.cast::<WeirBuffer>();
     // SAFETY: live until the event is dropped; then the share keeps it readable.
     let share = unsafe { handle::share(buffer.cast_const()) }.unwrap();

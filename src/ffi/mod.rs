@@ -23,6 +23,8 @@ pub(crate) mod guard;
 pub(crate) mod handle;
 pub mod log;
 pub(crate) mod options;
+#[cfg(test)]
+mod process_tests;
 pub mod queue;
 pub mod runtime;
 pub mod session;

@@ -42,7 +42,7 @@ ASSERT(offsetof(WeirSessionOptions, struct_size) == 0, "struct_size");
 
 ASSERT(sizeof(WeirStatus) == 4, "WeirStatus");
 ASSERT(WEIR_STATUS_OK == 0 && WEIR_STATUS_INVALID_ARGUMENT == 1 && WEIR_STATUS_INTERNAL == 25, "status codes");
-ASSERT(WEIR_RESULT_KIND_NONE == 0 && WEIR_RESULT_KIND_MANIFEST == 6, "result kinds");
+ASSERT(WEIR_RESULT_NONE == 0 && WEIR_RESULT_MANIFEST == 6, "result kinds");
 ASSERT(WEIR_LOG_LEVEL_OFF == 0 && WEIR_LOG_LEVEL_TRACE == 5, "log levels");
 ASSERT(WEIR_ACTION_NONE == 0 && WEIR_ACTION_REPORT == 5, "actions");
 ASSERT(WEIR_VERSION_MAJOR == 0 && WEIR_ABI_VERSION == 0, "versions");

@@ -1,8 +1,8 @@
 //! The header as the sources give it, and the shared library under test.
 
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::OnceLock;
 
 pub fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -11,6 +11,19 @@ pub fn root() -> &'static Path {
 /// The sections of the header in the order in which one reads them. What is not named here comes last.
 const SECTIONS: [&str; 13] =
     ["runtime", "log", "error", "buffer", "completion", "queue", "session", "shard", "writer", "appender", "tailer", "entry", "handle"];
+
+/// The header as it is committed; with `WEIR_BLESS=1`, as it is to be.
+pub fn committed() -> &'static str {
+    static HEADER: OnceLock<String> = OnceLock::new();
+    HEADER.get_or_init(|| {
+        let path = root().join("include/weir.h");
+        if std::env::var_os("WEIR_BLESS").is_some() {
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(&path, generate()).unwrap();
+        }
+        std::fs::read_to_string(&path).unwrap_or_default()
+    })
+}
 
 /// What cbindgen makes of `src/ffi`, without the sections that address Rust callers.
 pub fn generate() -> String {
@@ -30,7 +43,12 @@ pub fn generate() -> String {
 fn walk(dir: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
     let files = entries.flat_map(|path| if path.is_dir() { walk(&path) } else { vec![path] });
-    files.filter(|path| path.extension().is_some_and(|end| end == "rs") && !path.to_string_lossy().ends_with("tests.rs")).collect()
+    // cbindgen follows the modules of a `mod.rs`, which exports nothing itself.
+    let exporting = |path: &PathBuf| {
+        let name = path.file_name().unwrap().to_string_lossy();
+        name.ends_with(".rs") && !name.ends_with("tests.rs") && name != "mod.rs"
+    };
+    files.filter(exporting).collect()
 }
 
 /// Comments end where `# Safety` begins: it comes last, and says in Rust's terms what the text before says in C's.
@@ -53,8 +71,8 @@ fn without_safety(header: &str) -> String {
 }
 
 /// The functions that a header declares.
-pub fn functions(header: &str) -> BTreeSet<String> {
-    let mut found = BTreeSet::new();
+pub fn functions(header: &str) -> Vec<String> {
+    let mut found = Vec::new();
     let mut comment = false;
     for line in header.lines() {
         comment = (comment || line.trim_start().starts_with("/*")) && !line.contains("*/");
@@ -64,7 +82,7 @@ pub fn functions(header: &str) -> BTreeSet<String> {
         if let Some((before, _)) = line.split_once('(') {
             let name = before.rsplit([' ', '*']).next().unwrap();
             if name.starts_with("weir_") {
-                found.insert(name.to_owned());
+                found.push(name.to_owned());
             }
         }
     }

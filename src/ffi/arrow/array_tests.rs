@@ -283,7 +283,7 @@ fn wrongs() -> Vec<(ArrayRef, Bend, &'static str)> {
         // Structs and maps.
         (structs(), |b| b.child(0).child(1).raw.length = 3, "column \"c.s\": its length is 3, and its parent needs 4"),
         (structs(), |b| b.child(0).raw.n_children = 1, "it has 1 children, and its type has 2"),
-        (maps(), |b| b.child(0).child(0).child(0).set_buffer(1, std::ptr::null()), "column \"c.entries.keys\": buffer 1 is 0x0"),
+        (maps(), |b| b.child(0).child(0).child(0).set_buffer(1, std::ptr::null()), "column \"c.entries.key\": buffer 1 is 0x0"),
         (maps(), |b| b.child(0).child(0).raw.n_children = 1, "column \"c.entries\": it has 1 children"),
         // Views.
         (views(), |b| b.child(0).raw.n_buffers = 2, "it has 2 buffers, and a view has 3 or more"),
