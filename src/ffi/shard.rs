@@ -538,4 +538,3 @@ pub unsafe extern "C" fn weir_bucket_of(
     // SAFETY: the caller's promise.
     unsafe { guard(error, body) }
 }
-
