@@ -311,3 +311,11 @@ pub fn foreign(mut bytes: Vec<u8>) -> Vec<u8> {
     bytes.truncate(tail - payload);
     bytes
 }
+
+/// A stream as arrow's own writer makes it, under the batch's schema with all its metadata.
+pub fn stream_of(batch: &RecordBatch) -> Vec<u8> {
+    let mut writer = arrow_ipc::writer::StreamWriter::try_new(Vec::new(), batch.schema_ref()).unwrap();
+    writer.write(batch).unwrap();
+    writer.finish().unwrap();
+    writer.into_inner().unwrap()
+}
