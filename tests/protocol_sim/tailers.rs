@@ -138,7 +138,7 @@ async fn read_next(host: &Host, tailer: &WalTailer) -> Step {
         }
         Err(error) if error.kind() == ErrorKind::Cancelled => Step::Interrupted,
         Err(error) => {
-            after_error(host, tailer, tailer.position(), &error).await;
+            after_error(host, tailer, began, &error).await;
             Step::Again
         }
     }
@@ -172,15 +172,17 @@ fn check_end(world: &World, position: u64, began: Duration) {
 }
 
 /// An error must be true; then the tailer goes on as a caller would.
-async fn after_error(host: &Host, tailer: &WalTailer, position: u64, error: &Error) {
+async fn after_error(host: &Host, tailer: &WalTailer, began: Duration, error: &Error) {
     let world = &host.world;
+    let position = tailer.position();
+    let is_new = world.state().log.get(&1).is_none_or(|landed| landed.at >= began);
     world.event(|| format!("h{} reading {position}: {} {error}", host.index, error.kind().name()));
     match error.kind() {
         ErrorKind::Trimmed => {
             check_trimmed(world, error);
             tailer.seek(error.detail_u64("first_position").unwrap_or(0));
         }
-        ErrorKind::NotFound if world.state().newest() == 0 || !error.message().contains("no shard") => {}
+        ErrorKind::NotFound if is_new => {}
         ErrorKind::Storage => {}
         kind => world.violate(format!("reading {position}: {} {error}", kind.name())),
     }
