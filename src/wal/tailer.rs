@@ -162,6 +162,7 @@ impl WalTailer {
             appended.as_mut().enable();
             if let Some(position) = self.seek.lock().take() {
                 cursor.jump(position);
+                self.position.store(position, std::sync::atomic::Ordering::Release);
             }
             if let Some(entry) = self.try_next(&mut cursor).await? {
                 return Ok(Some(entry));
