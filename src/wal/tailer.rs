@@ -23,6 +23,8 @@ use crate::store::Store;
 
 /// How long the end of the log is believed to be the end, rather than the edge of something trimmed.
 const RECHECK: Duration = Duration::from_secs(60);
+/// How often a missing entry is looked for before that is called a hole.
+const LOOKS: usize = 3;
 
 /// How a [`WalTailer`] reads.
 #[derive(Debug, Clone, Copy)]
@@ -204,10 +206,7 @@ impl WalTailer {
             Some(bytes) => bytes,
             None if self.is_unwritten(cursor).await? => return Ok(None),
             // Written between the two looks.
-            None => match self.log.fetch(position).await? {
-                Some(bytes) => bytes,
-                None => return Err(self.hole(position)),
-            },
+            None => self.fetch_written(position).await?,
         };
         let entry = self.decode(position, bytes, &mut cursor.schemas)?;
         cursor.next = position.checked_add(1).ok_or_else(|| err!(Corruption, "position {position} is the last there can be"))?;
@@ -215,6 +214,17 @@ impl WalTailer {
         cursor.poll = self.options.poll_min;
         self.position.store(cursor.next, std::sync::atomic::Ordering::Release);
         Ok(Some(entry))
+    }
+
+    /// The bytes of an entry that was written, because there are later ones.
+    async fn fetch_written(&self, position: u64) -> Result<Bytes> {
+        for _ in 0..LOOKS {
+            if let Some(bytes) = self.log.fetch(position).await? {
+                return Ok(bytes);
+            }
+            self.check_not_trimmed(position).await?;
+        }
+        Err(self.hole(position))
     }
 
     fn decode(&self, position: u64, bytes: Bytes, schemas: &mut SchemaCache) -> Result<Entry> {
@@ -244,30 +254,39 @@ impl WalTailer {
         Ok(true)
     }
 
+    /// # Errors
+    /// `Trimmed` or, for a hole, `Corruption` if `next` is missing although later positions were written.
     async fn check_not_trimmed(&self, next: u64) -> Result<()> {
-        let listed = positions::listed(&self.log.store, &self.log.shard).await?;
-        if listed.binary_search(&next).is_ok() {
-            return Ok(());
+        let (store, shard) = (&self.log.store, &self.log.shard);
+        // Again only when everything that was listed went while we looked.
+        for _ in 0..LOOKS {
+            // The hint first: what it knows of was there before the listing began.
+            let hint = self.manifests.latest().await?.as_ref().map_or(0, Manifest::tip_hint);
+            let listed = positions::listed(store, shard).await?;
+            let newest = listed.last().copied().unwrap_or(0).max(hint);
+            // A listing is no snapshot, so what it lacks may have come while it was made. But what is missing after it, and has
+            // later ones in it, was there before.
+            if newest < next || positions::exists(store, shard, next).await? {
+                return Ok(());
+            }
+            // The oldest of the unbroken run: deletes of a trim may come back after a power loss (STORES.md).
+            let run = listed.iter().rev().enumerate().take_while(|(i, p)| listed.last().is_some_and(|last| **p + *i as u64 == *last));
+            let mut first = run.last().map_or(newest + 1, |(_, position)| *position);
+            while first > next && positions::exists(store, shard, first - 1).await? {
+                first -= 1;
+            }
+            if next < first {
+                return Err(err!(
+                    Trimmed,
+                    "position {next} of shard {} at {} was trimmed; the oldest position is {first}",
+                    shard.id(),
+                    store.url()
+                )
+                .with_u64("position", next)
+                .with_u64("first_position", first));
+            }
         }
-        let hint = self.manifests.latest().await?.as_ref().map_or(0, Manifest::tip_hint);
-        let newest = listed.last().copied().unwrap_or(0).max(hint);
-        if newest < next {
-            return Ok(());
-        }
-        // The oldest of the unbroken run: deletes of a trim may come back after a power loss (STORES.md).
-        let run = listed.iter().rev().enumerate().take_while(|(i, p)| listed.last().is_some_and(|last| **p + *i as u64 == *last));
-        let first = run.last().map_or(newest + 1, |(_, position)| *position);
-        if next >= first {
-            return Err(self.hole(next));
-        }
-        Err(err!(
-            Trimmed,
-            "position {next} of shard {} at {} was trimmed; the oldest position is {first}",
-            self.log.shard.id(),
-            self.log.store.url()
-        )
-        .with_u64("position", next)
-        .with_u64("first_position", first))
+        Err(self.hole(next))
     }
 
     fn hole(&self, position: u64) -> crate::error::Error {
