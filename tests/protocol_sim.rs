@@ -82,9 +82,8 @@ impl Run {
             state.hosts.push(HostState { process: process.clone(), alive: true, paused: false, cut_until, running: 0 });
             state.hosts.len() - 1
         };
-        let store = |writers| {
-            Store::new("sim://store", Arc::new(Network::new(index, world, &self.faults, &self.carrier, weather, writers)))
-        };
+        let store =
+            |writers| Store::new("sim://store", Arc::new(Network::new(index, world, &self.faults, &self.carrier, weather, writers)));
         Host {
             index,
             world: Arc::clone(world),
@@ -242,7 +241,18 @@ fn random_schedules_keep_the_protocol() {
         panic!("seed {seed}: {violation}\nreplay it with: WEIR_SEED={seed} cargo test --test protocol_sim random -- --nocapture");
     }
     // A run in which nothing happens proves nothing.
-    for what in ["writers", "appenders", "kills", "stalls longer than the trim age", "trims", "prunes", "late writes", "lost answers", "trimmed reads", "fenced"] {
+    for what in [
+        "writers",
+        "appenders",
+        "kills",
+        "stalls longer than the trim age",
+        "trims",
+        "prunes",
+        "late writes",
+        "lost answers",
+        "trimmed reads",
+        "fenced",
+    ] {
         let count = counts.get(what).copied().unwrap_or(0);
         assert!(count * 10 >= seeds, "only {count} {what} in {seeds} runs");
     }

@@ -103,7 +103,8 @@ fn puts(state: &mut State) {
             _ => {}
         }
     }
-    let fenced = state.puts.iter().filter(|put| matches!(put.fate, Fate::Failed(ErrorKind::Fenced) | Fate::Refused(ErrorKind::Fenced))).count();
+    let fenced =
+        state.puts.iter().filter(|put| matches!(put.fate, Fate::Failed(ErrorKind::Fenced) | Fate::Refused(ErrorKind::Fenced))).count();
     *state.counts.entry("fenced").or_default() += fenced as u64;
     *state.counts.entry("acknowledged").or_default() += state.puts.iter().filter(|put| matches!(put.fate, Fate::Acked(_))).count() as u64;
     state.violations.extend(wrong);

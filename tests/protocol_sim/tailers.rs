@@ -155,7 +155,10 @@ pub fn check_entry(world: &World, entry: &Entry) {
     };
     let same = Some(landed.id) == entry.id && landed.epoch == entry.epoch && landed.sentinel == entry.is_sentinel && landed.puts == puts;
     if !same {
-        let what = format!("entry {} was read as {:?} with puts {puts:?}, landed as {:?} with {:?}", entry.position, entry.id, landed.id, landed.puts);
+        let what = format!(
+            "entry {} was read as {:?} with puts {puts:?}, landed as {:?} with {:?}",
+            entry.position, entry.id, landed.id, landed.puts
+        );
         state.violate(what);
     }
 }

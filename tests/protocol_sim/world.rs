@@ -106,6 +106,7 @@ struct Operation {
 #[derive(Default)]
 pub struct State {
     pub violations: Vec<String>,
+    trace: bool,
     pub log: BTreeMap<u64, Landed>,
     in_log: BTreeMap<PutId, u64>,
     manifests: BTreeMap<u64, (u64, Duration)>,
@@ -138,7 +139,15 @@ impl World {
     pub fn new(seed: u64, mutation: Option<Mutation>, trace: bool) -> Arc<Self> {
         let chance = SeededRandom::new(seed ^ 0x5eed_0000_0000_0000);
         let trim_age = Duration::from_secs(*chance.pick(&[5, 10, 25, 60]));
-        Arc::new(Self { sim: Sim::new(seed), seed, chance, trim_age, mutation, trace, state: Mutex::default() })
+        Arc::new(Self {
+            sim: Sim::new(seed),
+            seed,
+            chance,
+            trim_age,
+            mutation,
+            trace,
+            state: Mutex::new(State { trace, ..State::default() }),
+        })
     }
 
     pub fn state(&self) -> MutexGuard<'_, State> {
@@ -157,9 +166,7 @@ impl World {
     }
 
     pub fn violate(&self, what: impl Into<String>) {
-        let what = what.into();
-        self.event(|| format!("VIOLATION {what}"));
-        self.state().violate(what);
+        self.state().violate(what.into());
     }
 
     pub fn failed(&self) -> bool {
@@ -433,6 +440,9 @@ impl World {
 impl State {
     pub fn violate(&mut self, what: String) {
         if !self.over {
+            if self.trace {
+                println!("VIOLATION {what}");
+            }
             self.violations.push(what);
         }
     }

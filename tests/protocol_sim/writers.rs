@@ -153,7 +153,8 @@ impl Session {
                 world.forget(operation);
                 world.put_refused(put, error.kind());
                 self.ended |= terminal(error.kind());
-                let too_large = error.kind() == ErrorKind::InvalidArgument && pad as u64 * u64::from(rows) + 2_000 > self.writer.config().max_pending_bytes;
+                let too_large = error.kind() == ErrorKind::InvalidArgument
+                    && pad as u64 * u64::from(rows) + 2_000 > self.writer.config().max_pending_bytes;
                 if !terminal(error.kind()) && error.kind() != ErrorKind::Backpressure && !too_large {
                     world.violate(format!("put {put} was refused with {} {error}", error.kind().name()));
                 }
@@ -202,11 +203,15 @@ impl Session {
     async fn flush(&self) {
         let (world, life) = (Arc::clone(self.world()), self.life);
         let admitted = world.state().lives[life].admitted;
-        self.call(format!("flush of {admitted}"), |writer, done| writer.flush_async(done), move |outcome| {
-            if outcome.is_ok() {
-                world.durable(life, admitted);
-            }
-        })
+        self.call(
+            format!("flush of {admitted}"),
+            |writer, done| writer.flush_async(done),
+            move |outcome| {
+                if outcome.is_ok() {
+                    world.durable(life, admitted);
+                }
+            },
+        )
         .await;
     }
 
@@ -262,11 +267,15 @@ impl Session {
             0..60 => {
                 let told = Arc::clone(&world);
                 let admitted = world.state().lives[life].admitted;
-                self.call("close".into(), |writer, done| writer.close_async(done), move |outcome| {
-                    if outcome.is_ok() {
-                        told.durable(life, admitted);
-                    }
-                })
+                self.call(
+                    "close".into(),
+                    |writer, done| writer.close_async(done),
+                    move |outcome| {
+                        if outcome.is_ok() {
+                            told.durable(life, admitted);
+                        }
+                    },
+                )
                 .await;
             }
             60..75 => {
