@@ -184,17 +184,21 @@ impl ManifestStore {
                 None => self.start().await?,
             };
             let Some(start) = start else { return Ok(None) };
-            let first = start.version;
-            let newest = self.forward(start).await?;
-            // A version that is still there was not pruned, so none after it was: the search forward missed nothing. A pruned
-            // one says nothing about what follows (PITFALLS D6, D7).
-            if newest.version > first || self.store.head(&self.shard.manifest(first)).await?.is_some() {
+            if let Some(newest) = self.forward(start).await?
+                && self.is_there(newest.version).await?
+            {
                 self.learn(&newest);
                 return Ok(Some(newest));
             }
             *self.known.lock() = None;
         }
         bail!(Storage, "the manifest of shard {} at {} changes faster than it can be read", self.shard.id(), self.store.url())
+    }
+
+    /// A version that is still there was not pruned, so none after it was: what is missing after it was never written. A pruned
+    /// one says nothing about what follows (PITFALLS D6, D7).
+    async fn is_there(&self, version: u64) -> Result<bool> {
+        Ok(self.store.head(&self.shard.manifest(version)).await?.is_some())
     }
 
     /// Where to start reading: at the hint if that version exists, else at the newest listed one.
@@ -230,8 +234,8 @@ impl ManifestStore {
         digits[..end].parse().ok().filter(|version| *version > 0)
     }
 
-    /// Reads on from `from` until a version is missing.
-    async fn forward(&self, mut from: Manifest) -> Result<Manifest> {
+    /// Reads on from `from` until a version is missing; `None` if what it read last was pruned meanwhile.
+    async fn forward(&self, mut from: Manifest) -> Result<Option<Manifest>> {
         loop {
             let first = from
                 .version
@@ -247,6 +251,7 @@ impl ManifestStore {
                             from = manifest;
                             continue;
                         }
+                        None if !self.is_there(from.version).await? => return Ok(None),
                         None => bail!(
                             Corruption,
                             "shard {} at {}: manifest version {first} is missing but version {} exists",
@@ -256,7 +261,7 @@ impl ManifestStore {
                         ),
                     }
                 }
-                return Ok(from);
+                return Ok(Some(from));
             };
             let mut complete = true;
             for next in found {
