@@ -147,8 +147,8 @@ impl Network {
         self.world.state().ending
     }
 
-    /// Perhaps the process stalls or dies at this very point.
-    async fn strike(&self) {
+    /// Perhaps the process stalls or dies at this very point, before it sends something or after it was answered.
+    async fn strike(&self, before: Option<Op>) {
         if self.calm() {
             return;
         }
@@ -158,8 +158,10 @@ impl Network {
             world.kill(self.host);
             std::future::pending::<()>().await;
         } else if roll < self.weather.kills + self.weather.pauses {
-            // Short, for about as long as positions stay fresh, or for longer than anything is kept.
-            let longest = *world.chance.pick(&[world.trim_age / 100, world.trim_age / 8, world.trim_age * 2]);
+            // Short, for about as long as positions stay fresh, or for longer than anything is kept. The latter not between the
+            // look at what is fresh and the sending of what relies on it: that much the protocol asks of a process.
+            let longest = if before == Some(Op::Create) { world.trim_age / 3 } else { world.trim_age * 2 };
+            let longest = *world.chance.pick(&[world.trim_age / 100, world.trim_age / 8, longest]);
             world.pause(self.host, world.time(longest));
             yield_now().await;
         }
@@ -202,7 +204,7 @@ impl Network {
 
     /// Lets the next such request meet its fault.
     async fn begin(&self, op: Op, path: &str) {
-        self.strike().await;
+        self.strike(Some(op)).await;
         let fault = self.fault(op);
         self.world.event(|| match &fault {
             Some(fault) => format!("h{} {op:?} {} meets {fault:?}", self.host, short(path)),
@@ -257,7 +259,7 @@ impl Backend for Network {
             }
             let (faults, path, body) = (self.faults.clone(), path.to_owned(), body.to_vec());
             let created = self.carried(async move { faults.create(&path, &body).await }).await;
-            self.strike().await;
+            self.strike(None).await;
             created
         })
     }
@@ -274,7 +276,7 @@ impl Backend for Network {
         Box::pin(async move {
             self.begin(Op::Get, path).await;
             let object = self.faults.get(path).await;
-            self.strike().await;
+            self.strike(None).await;
             if self.too_young(path) || self.mutated(Mutation::ErrorsAreMissing) && object.is_err() {
                 return Ok(None);
             }
@@ -293,7 +295,7 @@ impl Backend for Network {
         Box::pin(async move {
             self.begin(Op::Head, path).await;
             let info = self.faults.head(path).await;
-            self.strike().await;
+            self.strike(None).await;
             if self.mutated(Mutation::ErrorsAreMissing) { Ok(info.unwrap_or(None)) } else { info }
         })
     }
@@ -316,7 +318,7 @@ impl Backend for Network {
             } else {
                 first
             };
-            self.strike().await;
+            self.strike(None).await;
             Ok(shown)
         })
     }
@@ -330,7 +332,7 @@ impl Backend for Network {
             self.begin(Op::Delete, path).await;
             let (faults, path) = (self.faults.clone(), path.to_owned());
             let deleted = self.carried(async move { faults.delete(&path).await }).await;
-            self.strike().await;
+            self.strike(None).await;
             deleted
         })
     }
