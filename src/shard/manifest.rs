@@ -375,13 +375,17 @@ impl ManifestStore {
     /// # Errors
     /// `AlreadyExists` if the shard has a manifest (PITFALLS D8); the store's.
     pub async fn init(&self, shard_spec_id: u32, fields: Vec<ShardFieldEntry>) -> Result<Manifest> {
-        let exists = || err!(AlreadyExists, "shard {} at {} exists already", self.shard.id(), self.store.url());
-        let read_at = self.env.clock.now();
-        if self.latest().await?.is_some() {
-            return Err(exists());
+        let fresh = Manifest { shard_spec_id, shard_field_entries: fields, ..Manifest::fresh(&self.shard) };
+        for _ in 0..CLAIM_ATTEMPTS {
+            let read_at = self.env.clock.now();
+            if self.latest().await?.is_some() {
+                bail!(AlreadyExists, "shard {} at {} exists already", self.shard.id(), self.store.url());
+            }
+            if let Some(manifest) = self.try_commit(fresh.clone(), read_at).await? {
+                return Ok(manifest);
+            }
         }
-        let manifest = Manifest { shard_spec_id, shard_field_entries: fields, ..Manifest::fresh(&self.shard) };
-        self.try_commit(manifest, read_at).await?.ok_or_else(exists)
+        bail!(Conflict, "shard {} at {}: lost {CLAIM_ATTEMPTS} races for a manifest version", self.shard.id(), self.store.url())
     }
 
     /// Applies `change` to the newest version and writes the result as the next one, again after each lost race.
@@ -411,6 +415,14 @@ impl ManifestStore {
         let body = [Bytes::from(manifest.encode_to_vec())];
         let mut failures = 0;
         loop {
+            // Remembered for so long, the newest version may have been followed and even pruned: that ours is missing then proves
+            // nothing (PITFALLS D6).
+            if self.is_stale(read_at) {
+                match self.read(manifest.version).await? {
+                    Some(found) if found.commit_id == manifest.commit_id => break,
+                    _ => return Ok(None),
+                }
+            }
             let failure = match self.store.create(&path, &body).await {
                 Ok(Created::Done) => break,
                 // A client underneath may have retried our own write after a lost answer (PITFALLS A8).
@@ -430,10 +442,8 @@ impl ManifestStore {
             tracing::warn!(error = %failure, version = manifest.version, "manifest commit failed, trying again");
             self.options.retry.pause(&self.env, failures).await;
         }
-        // So long after the reading, newer versions may have been written and the one in our slot pruned (PITFALLS D6).
-        if self.env.clock.now().saturating_sub(read_at) > self.options.trim_age / STALE_PART
-            && self.listed().await?.iter().any(|(version, _)| *version > manifest.version)
-        {
+        // The same, had it taken long to get there.
+        if self.is_stale(read_at) && self.listed().await?.iter().any(|(version, _)| *version > manifest.version) {
             return Ok(None);
         }
         let hint = Bytes::from(format!("{{\"version\":{}}}", manifest.version));
@@ -442,6 +452,11 @@ impl ManifestStore {
         }
         self.learn(&manifest);
         Ok(Some(manifest))
+    }
+
+    /// Whether what was read at `read_at` must be read again before it is relied on.
+    fn is_stale(&self, read_at: Duration) -> bool {
+        self.env.clock.now().saturating_sub(read_at) > self.options.trim_age / STALE_PART
     }
 
     /// Asks the store whether the shard is still held at `epoch`.
