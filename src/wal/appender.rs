@@ -21,6 +21,8 @@ use crate::store::{Created, Store};
 const REDISCOVER_EVERY: u32 = 16;
 /// Conflicts after which an append gives up.
 const MAX_CONFLICTS: u32 = 1024;
+/// How often the tip is looked for in a row when that takes so long that the answer is stale.
+const MAX_REFRESHES: usize = 3;
 /// Staging files younger than this may belong to a live writer.
 const STAGING_AGE: Duration = Duration::from_secs(24 * 3600);
 
@@ -198,10 +200,13 @@ impl Appender {
 
     /// One try at the next position. An error means that the outcome is unknown.
     async fn attempt(&mut self, entry: &EncodedEntry) -> Result<Attempt> {
-        while self.is_stale() {
-            if self.refresh(entry.id).await? {
+        for _ in 0..MAX_REFRESHES {
+            if self.is_stale() && self.refresh(entry.id).await? {
                 return Ok(Attempt::Landed);
             }
+        }
+        if self.is_stale() {
+            bail!(Storage, "{}: looking for the tip takes longer than {:?}, a part of the trim age", self.place(), self.stale);
         }
         let path = self.shard.entry(self.next);
         let began = self.env.clock.now();
@@ -231,8 +236,8 @@ impl Appender {
         Ok(Attempt::Landed)
     }
 
-    /// Whether the tip must be looked for: the next position is remembered from so long ago that it may have been taken and even trimmed since: that its slot
-    /// is empty then proves nothing (PITFALLS D6).
+    /// Whether the tip must be looked for: too many positions were taken, or the next one is remembered from so long ago that it
+    /// may have been taken and even trimmed since, so that its slot being empty proves nothing (PITFALLS D6).
     fn is_stale(&self) -> bool {
         self.lost || self.env.clock.now().saturating_sub(self.fresh_at) > self.stale
     }
