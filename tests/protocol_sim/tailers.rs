@@ -13,9 +13,6 @@ use weir::wal::{TailerOptions, WalTailer};
 use super::Host;
 use super::world::World;
 
-/// How long a tailer may believe that the end that it saw is still the end.
-const RECHECK: Duration = Duration::from_secs(60);
-
 fn options(world: &World) -> TailerOptions {
     let chance = &world.chance;
     let newest = world.state().newest();
@@ -163,12 +160,11 @@ pub fn check_entry(world: &World, entry: &Entry) {
     }
 }
 
-/// At the end of the log there was nothing when the call began.
+/// At the end of the log there was nothing when the call began. (Of what was trimmed a tailer learns some time later.)
 fn check_end(world: &World, position: u64, began: Duration) {
     let mut state = world.state();
     let Some(landed) = state.log.get(&position) else { return };
-    let hidden = landed.deleted.is_some_and(|deleted| deleted < began + RECHECK && landed.at + RECHECK > began);
-    if landed.at < began && !hidden {
+    if landed.at < began && landed.deleted.is_none() {
         let what = format!("the end was seen at {position} by a read that began at {began:?}; an entry landed at {:?}", landed.at);
         state.violate(what);
     }
