@@ -79,7 +79,7 @@ impl Run {
         let index = {
             let mut state = world.state();
             let cut_until = Duration::ZERO;
-            state.hosts.push(HostState { process: process.clone(), alive: true, paused: false, cut_until, running: 0 });
+            state.hosts.push(HostState { process: process.clone(), alive: true, paused: false, cut_until, opening: 0, running: 0 });
             state.hosts.len() - 1
         };
         let store =

@@ -94,7 +94,7 @@ async fn trim_some(host: &Host) {
     let up_to = if world.chance.chance(500) { u64::MAX } else { world.chance.below(newest + 2) };
     let age = if world.mutation == Some(Mutation::TrimYoung) { Duration::ZERO } else { world.trim_age };
     let running = world.begin(host.index, format!("trim up to {up_to}"));
-    match trim::trim(&host.store, &host.shard, &host.env, up_to, age).await {
+    match trim::trim(&host.reader, &host.shard, &host.env, up_to, age).await {
         Ok(trimmed) => {
             world.event(|| format!("{trimmed:?}"));
             if trimmed.entries > 0 {
@@ -118,7 +118,7 @@ async fn trim_some(host: &Host) {
 async fn seal(host: &Host) {
     let world = &host.world;
     let options = ManifestOptions { trim_age: world.trim_age, ..ManifestOptions::default() };
-    let manifests = ManifestStore::new(host.store.clone(), host.shard.clone(), host.env.clone(), options);
+    let manifests = ManifestStore::new(host.reader.clone(), host.shard.clone(), host.env.clone(), options);
     let tip = world.state().newest();
     let expected = |kind| matches!(kind, ErrorKind::Storage | ErrorKind::NotFound | ErrorKind::Conflict | ErrorKind::Sealed);
     match manifests.seal(tip).await {

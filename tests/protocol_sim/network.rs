@@ -230,13 +230,15 @@ impl Network {
     }
 
     fn mutated(&self, mutation: Mutation) -> bool {
-        self.writers && self.world.mutation == Some(mutation)
+        self.writers && self.world.mutation == Some(mutation) && !self.calm()
     }
 
     /// Whether the object is a manifest version younger than what a stale cache knows.
     fn too_young(&self, path: &str) -> bool {
         let time = parse_manifest(name(path)).and_then(|version| self.world.manifest_time(version));
-        self.mutated(Mutation::StaleFence) && time.is_some_and(|at| self.world.now() - at < Duration::from_secs(3))
+        self.mutated(Mutation::StaleFence)
+            && self.world.state().hosts[self.host].opening == 0
+            && time.is_some_and(|at| self.world.now() - at < Duration::from_secs(3))
     }
 }
 

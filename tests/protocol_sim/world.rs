@@ -26,7 +26,7 @@ pub enum Mutation {
     Overwrite,
     /// A writer cannot tell its own entry after a lost answer.
     Unsettled,
-    /// A fence check sees a manifest of some seconds ago.
+    /// A fence check sees the manifest of some seconds ago.
     StaleFence,
     /// A failed read or question is taken for "does not exist".
     ErrorsAreMissing,
@@ -92,6 +92,8 @@ pub struct HostState {
     pub paused: bool,
     /// Its requests fail until then.
     pub cut_until: Duration,
+    /// Writers that it is opening.
+    pub opening: usize,
     /// Scripts that have not ended.
     pub running: usize,
 }

@@ -78,7 +78,9 @@ async fn shard_writer(host: &Host) {
     let world = &host.world;
     let config = config(world);
     let running = world.begin(host.index, format!("open a writer {config:?}"));
+    world.state().hosts[host.index].opening += 1;
     let opened = ShardWriter::open(host.store.clone(), host.shard.clone(), &schema(), config, host.env.clone()).await;
+    world.state().hosts[host.index].opening -= 1;
     running.end();
     let writer = match opened {
         Ok(writer) => Arc::new(writer),
@@ -298,7 +300,9 @@ async fn appender(host: &Host) {
     let world = &host.world;
     let running = world.begin(host.index, "open an appender".into());
     let options = AppenderOptions { retry: retry(world), trim_age: world.trim_age, ..AppenderOptions::default() };
+    world.state().hosts[host.index].opening += 1;
     let opened = WalAppender::open(host.store.clone(), host.shard.clone(), &schema(), options, host.env.clone()).await;
+    world.state().hosts[host.index].opening -= 1;
     running.end();
     let appender = match opened {
         Ok(appender) => Arc::new(appender),
