@@ -130,7 +130,7 @@ impl Run {
     /// The whole story.
     async fn tell(&self) {
         let world = &self.world;
-        for _ in 0..2 + world.chance.below(3) {
+        for _ in 0..1 + world.chance.below(3) {
             self.populate();
         }
         self.start(self.host(self.weather), writers::writers);
@@ -138,11 +138,11 @@ impl Run {
         for _ in 0..1 + world.chance.below(2) {
             self.start(self.host(Weather { kills: 0, ..self.weather }), nemesis::nemesis);
         }
-        let end = world.now() + world.trim_age * 4;
+        let end = world.now() + world.trim_age * 3;
         while world.now() < end && !world.failed() {
             self.sleep(world.trim_age / 20).await;
             let alive = world.state().hosts.iter().filter(|host| host.alive).count();
-            if alive < 5 {
+            if alive < 4 {
                 self.populate();
             }
         }
@@ -162,14 +162,25 @@ impl Run {
         (0..hosts).for_each(|host| world.resume(host));
         self.faults.land_late_writes().await;
         check::last_writer(self).await;
-        // Longer than it takes any tailer to look again, and any retry to give up.
-        self.sleep(Duration::from_secs(180)).await;
-        world.state().tailers_stop = true;
-        for _ in 0..100 {
-            if self.is_over() {
+        // As long as it may take a tailer to learn that what it waits for was trimmed, and any retry to give up.
+        let writers_end = |hosts: &[HostState]| hosts.iter().all(|host| !host.alive || host.opening == 0);
+        for _ in 0..600 {
+            self.sleep(Duration::from_secs(1)).await;
+            let state = world.state();
+            if writers_end(&state.hosts) && state.behind().is_empty() {
                 break;
             }
-            self.sleep(Duration::from_secs(5)).await;
+        }
+        let behind = world.state().behind();
+        if !behind.is_empty() {
+            return world.violate(format!("tailers are stuck at {behind:?}, the newest entry is {}", world.state().newest()));
+        }
+        world.state().tailers_stop = true;
+        for _ in 0..100 {
+            if self.is_over() && world.unfinished().is_empty() {
+                break;
+            }
+            self.sleep(Duration::from_secs(2)).await;
         }
         if !world.failed() {
             check::everything(self).await;

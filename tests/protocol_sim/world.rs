@@ -4,7 +4,7 @@
 //! its outcome, and everything that a tailer read. Whatever contradicts is a violation; the first one ends the run.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use std::time::Duration;
 
 use arrow_array::cast::AsArray;
@@ -14,6 +14,7 @@ use prost::Message;
 use weir::env::Clock;
 use weir::error::ErrorKind;
 use weir::shard::manifest::Manifest;
+use weir::wal::WalTailer;
 use weir::wal::entry::{self, Entry, EntryId, SchemaCache};
 use weir::writer::{Ack, ShardWriter};
 
@@ -123,6 +124,8 @@ pub struct State {
     pub ending: bool,
     pub over: bool,
     pub tailers_stop: bool,
+    /// Tailers that follow until they are stopped.
+    pub followers: Vec<(HostId, Weak<WalTailer>)>,
     /// How often things of interest happened, to see that runs are worth something.
     pub counts: BTreeMap<&'static str, u64>,
 }
@@ -140,7 +143,7 @@ pub struct World {
 impl World {
     pub fn new(seed: u64, mutation: Option<Mutation>, trace: bool) -> Arc<Self> {
         let chance = SeededRandom::new(seed ^ 0x5eed_0000_0000_0000);
-        let trim_age = Duration::from_secs(*chance.pick(&[5, 10, 25, 60]));
+        let trim_age = Duration::from_secs(*chance.pick(&[3, 6, 12, 30]));
         Arc::new(Self {
             sim: Sim::new(seed),
             seed,
@@ -457,6 +460,12 @@ impl State {
     /// The oldest position that is left, 1 if none.
     pub fn first(&self) -> u64 {
         self.log.iter().find(|(_, landed)| landed.deleted.is_none()).map_or(1, |(position, _)| *position)
+    }
+
+    /// The positions of followers that have not seen everything.
+    pub fn behind(&self) -> Vec<u64> {
+        let alive = self.followers.iter().filter(|(host, _)| self.hosts[*host].alive);
+        alive.filter_map(|(_, tailer)| Some(tailer.upgrade()?.position())).filter(|position| *position <= self.newest()).collect()
     }
 
     /// Where each put is: its position and its place in the entry.

@@ -91,7 +91,7 @@ async fn shard_writer(host: &Host) {
     let name = format!("h{} writer of epoch {}", host.index, writer.epoch());
     let life = world.born(host.index, name, writer.epoch(), true, Some(Arc::clone(&writer)));
     let mut session = Session { host: host.clone(), life, writer, ended: false };
-    for _ in 0..3 + world.chance.below(20) {
+    for _ in 0..2 + world.chance.below(10) {
         session.act().await;
         if world.failed() || session.ended && world.chance.chance(600) {
             break;
@@ -117,7 +117,7 @@ impl Session {
         let world = Arc::clone(self.world());
         match world.chance.below(100) {
             0..50 => {
-                for _ in 0..1 + world.chance.below(6) {
+                for _ in 0..1 + world.chance.below(4) {
                     self.put();
                 }
             }
@@ -256,14 +256,14 @@ impl Session {
         if memory.pending + memory.in_flight + memory.reserved > memory.limit {
             world.violate(format!("{memory:?} is above its limit"));
         }
-        let stats = self.writer.stats();
-        if stats.pending_bytes != memory.pending + memory.in_flight {
-            world.violate(format!("{memory:?} contradicts {stats:?}"));
-        }
     }
 
     async fn end(self) {
         let world = Arc::clone(self.world());
+        let (stats, memory) = (self.writer.stats(), self.writer.memory());
+        if stats.pending_bytes != memory.pending + memory.in_flight || stats.puts != world.state().lives[self.life].admitted {
+            world.violate(format!("{memory:?} contradicts {stats:?}"));
+        }
         let life = self.life;
         match world.chance.below(100) {
             0..60 => {
@@ -312,7 +312,7 @@ async fn appender(host: &Host) {
     world.count("appenders");
     let name = format!("h{} appender of epoch {}", host.index, appender.epoch());
     let life = world.born(host.index, name, appender.epoch(), false, None);
-    for _ in 0..2 + world.chance.below(12) {
+    for _ in 0..2 + world.chance.below(10) {
         match world.chance.below(100) {
             0..60 => append(host, &appender, life).await,
             60..75 => {
