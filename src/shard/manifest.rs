@@ -486,11 +486,12 @@ impl ManifestStore {
     /// # Errors
     /// The store's.
     pub async fn prune(&self, age: Duration) -> Result<u64> {
+        // Before the listing: what came while it was made is young by this.
+        let now = self.env.clock.unix();
         let mut versions = self.listed().await?;
         versions.sort_unstable();
         // The newest stays, and so does its predecessor, at which a reader may be starting.
         versions.truncate(versions.len().saturating_sub(2));
-        let now = self.env.clock.unix();
         let mut removed = 0;
         for (version, modified) in versions {
             if now.saturating_sub(modified) < age {

@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-use super::entry;
+use super::{entry, positions};
 use crate::env::Env;
 use crate::error::{Result, bail, err};
 use crate::shard::manifest::{ManifestOptions, ManifestStore};
@@ -38,25 +38,30 @@ pub async fn trim(store: &Store, shard: &ShardPath, env: &Env, up_to: u64, age: 
     let Some(manifest) = manifests.latest().await? else {
         bail!(NotFound, "there is no shard {} at {}", shard.id(), store.url());
     };
+    // Before the listing, which is no snapshot: what came while it was made is young by this, so nothing that it lacks is passed by.
+    let now = env.clock.unix();
     let mut entries: Vec<_> =
         store.list(&shard.wal_dir()).await?.into_iter().filter_map(|object| Some((layout::parse_entry(&object.name)?, object))).collect();
     entries.sort_unstable_by_key(|(position, _)| *position);
     let mut trimmed = Trimmed { first_position: entries.first().map_or(0, |(position, _)| *position), ..Trimmed::default() };
     let Some((newest, _)) = entries.pop() else { return Ok(trimmed) };
     check_replay(store, shard, up_to.min(newest), manifest.replay_after_wal_entry_position).await?;
-    let now = env.clock.unix();
+    let mut left = newest;
     for (position, object) in entries {
-        trimmed.first_position = position;
         if position > up_to || now.saturating_sub(object.modified) < age {
-            trimmed.manifests = manifests.prune(age).await?;
-            return Ok(trimmed);
+            left = position;
+            break;
         }
         let context = || format!("trimmed {} entries, stopped at position {position}", trimmed.entries);
         store.delete(&shard.entry(position)).await.map_err(|error| error.context(context()))?;
         trimmed.entries += 1;
         trimmed.bytes += object.size;
+        trimmed.first_position = position + 1;
     }
-    trimmed.first_position = newest;
+    // What lies between may be missing in the listing, or gone long ago.
+    if trimmed.first_position < left && !positions::exists(store, shard, trimmed.first_position).await? {
+        trimmed.first_position = left;
+    }
     trimmed.manifests = manifests.prune(age).await?;
     Ok(trimmed)
 }
