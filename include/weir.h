@@ -1424,7 +1424,7 @@ WeirStatus weir_shard_init_async(const WeirSession *session,
  * @param shard_id    the shard's UUID, lower case, hyphenated
  * @param timeout_ms  < 0 = for ever
  * @param error       receives the error, unless NULL
- * @return WEIR_STATUS_OK, WEIR_STATUS_SEALED if it is, WEIR_STATUS_NOT_FOUND, WEIR_STATUS_CONFLICT, WEIR_STATUS_INVALID_ARGUMENT, WEIR_STATUS_TIMED_OUT, WEIR_STATUS_STORAGE
+ * @return WEIR_STATUS_OK, also if it is sealed; WEIR_STATUS_NOT_FOUND, WEIR_STATUS_CONFLICT, WEIR_STATUS_INVALID_ARGUMENT, WEIR_STATUS_TIMED_OUT, WEIR_STATUS_STORAGE
  */
 WeirStatus weir_shard_seal(const WeirSession *session,
                            const char *root,

@@ -66,42 +66,70 @@ impl Appender {
     /// `Sealed`, `Conflict`, `Fenced` when a rival claims at the same time; `Unsupported` for a store without
     /// create-if-absent; the store's.
     pub async fn open(store: Store, shard: ShardPath, env: Env, options: ManifestOptions) -> Result<Self> {
-        let appender = Self::acquire(store, shard, env, options, false).await?;
+        store.ensure_create_if_absent().await?;
+        store.make_dirs(&[&shard.wal_dir(), &shard.manifest_dir()]).await?;
+        let manifests = Arc::new(ManifestStore::new(store.clone(), shard.clone(), env.clone(), options));
+        let found_at = env.clock.now();
+        let before = manifests.latest().await?;
+        // Found before the claim, so that the claim can carry it as the next one's hint.
+        let tip = positions::find_tip(&store, &shard, before.as_ref().map_or(0, Manifest::tip_hint)).await?;
+        let claim = manifests.claim(tip).await?;
+        let mut appender = Self::holding(store, shard, env, manifests, options, &claim, (tip, found_at))?;
+        if appender.epoch >= 2 {
+            appender.fence_predecessor().await?;
+        }
         appender.sweep().await;
         Ok(appender)
     }
 
-    /// Seals `shard` against writers. The owner is fenced as by a new writer, so that nothing is acknowledged after this returns.
+    /// Seals `shard` against writers, and fences the one that holds it as a claim does: with a sentinel that its next append collides
+    /// with. May be repeated, also after a failure half-way.
     ///
     /// # Errors
-    /// `NotFound`; otherwise as [`Self::open`].
+    /// `NotFound` if there is no shard; `Conflict`, `Fenced` when a rival claims at the same time; the store's.
     pub async fn seal(store: Store, shard: ShardPath, env: Env, options: ManifestOptions) -> Result<Manifest> {
-        Self::acquire(store, shard, env, options, true).await?.check_fenced().await
+        store.ensure_create_if_absent().await?;
+        let manifests = Arc::new(ManifestStore::new(store.clone(), shard.clone(), env.clone(), options));
+        let found_at = env.clock.now();
+        let Some(before) = manifests.latest().await? else {
+            bail!(NotFound, "there is no shard {} at {}", shard.id(), store.url());
+        };
+        let tip = positions::find_tip(&store, &shard, before.tip_hint()).await?;
+        let (sealed, newest) = if before.is_sealed() {
+            // By one that may have ended before it wrote the sentinel.
+            let newest = match store.read(&shard.entry(tip)).await? {
+                Some(bytes) => entry::decode(&store.url_of(&shard.entry(tip)), tip, bytes, &mut entry::SchemaCache::default())?.epoch,
+                None => 0,
+            };
+            (before, newest)
+        } else {
+            (manifests.seal(tip).await?, 0)
+        };
+        if sealed.writer_epoch >= 2 && newest < sealed.writer_epoch {
+            let mut appender = Self::holding(store, shard, env, manifests, options, &sealed, (tip, found_at))?;
+            appender.fence_predecessor().await?;
+        }
+        Ok(sealed)
     }
 
-    async fn acquire(store: Store, shard: ShardPath, env: Env, options: ManifestOptions, seal: bool) -> Result<Self> {
-        store.ensure_create_if_absent().await?;
-        if !seal {
-            store.make_dirs(&[&shard.wal_dir(), &shard.manifest_dir()]).await?;
-        }
-        let manifests = Arc::new(ManifestStore::new(store.clone(), shard.clone(), env.clone(), options));
-        let fresh_at = env.clock.now();
-        let before = manifests.latest().await?;
-        if seal && before.is_none() {
-            bail!(NotFound, "there is no shard {} at {}", shard.id(), store.url());
-        }
-        let hint = before.as_ref().map_or(0, Manifest::tip_hint);
-        // Found before the claim, so that the claim can carry it as the next one's hint.
-        let tip = positions::find_tip(&store, &shard, hint).await?;
-        let claim = if seal { manifests.seal(tip).await? } else { manifests.claim(tip).await? };
+    /// The appender of the epoch that `claim` took, where `tip` was the newest position at a time.
+    fn holding(
+        store: Store,
+        shard: ShardPath,
+        env: Env,
+        manifests: Arc<ManifestStore>,
+        options: ManifestOptions,
+        claim: &Manifest,
+        (tip, found_at): (u64, Duration),
+    ) -> Result<Self> {
         let attached = Tip::of(&store, &shard).attach();
-        let mut appender = Self {
+        Ok(Self {
             stale: options.trim_age / STALE_PART,
             retry: options.retry,
             epoch: claim.writer_epoch,
             // A log trimmed empty goes on where it was (PITFALLS C9).
             next: following(tip.max(claim.tip_hint()))?,
-            fresh_at,
+            fresh_at: found_at,
             lost: false,
             terminal: None,
             stats: Arc::default(),
@@ -110,11 +138,7 @@ impl Appender {
             shard,
             env,
             manifests,
-        };
-        if appender.epoch >= 2 {
-            appender.fence_predecessor().await?;
-        }
-        Ok(appender)
+        })
     }
 
     /// Writes the sentinel that the predecessor's next append will collide with, and makes sure that it lies in the log's
