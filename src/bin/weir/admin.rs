@@ -1,7 +1,6 @@
 //! `weir trim`, `weir seal` and `weir unseal`.
 
 use serde_json::json;
-use weir::error::ErrorKind;
 use weir::shard::ShardPath;
 use weir::shard::manifest::{Manifest, ManifestOptions};
 use weir::wal::{Appender, trim};
@@ -62,18 +61,14 @@ fn change(args: &Shard, settings: &[(String, String)], sealed: bool) -> Done {
     let (manifest, changed) = block_on(async {
         let manifests = place.manifests(&shard);
         let before = manifests.latest().await?.ok_or_else(|| place.no_shard(&shard))?;
-        if before.is_sealed() == sealed {
-            return Ok((before, false));
-        }
-        if !sealed {
-            return Ok((manifests.unseal().await?, true));
-        }
-        match Appender::seal(place.store.clone(), shard.clone(), place.env.clone(), ManifestOptions::default()).await {
-            Ok(manifest) => Ok((manifest, true)),
-            // By another, meanwhile.
-            Err(error) if error.kind() == ErrorKind::Sealed => Ok((manifests.latest().await?.ok_or(error)?, false)),
-            Err(error) => Err(error),
-        }
+        let change = before.is_sealed() != sealed;
+        let manifest = match (sealed, change) {
+            // Also of a sealed one: whoever sealed it may not have got to fencing its writer.
+            (true, _) => Appender::seal(place.store.clone(), shard.clone(), place.env.clone(), ManifestOptions::default()).await?,
+            (false, true) => manifests.unseal().await?,
+            (false, false) => before,
+        };
+        Ok((manifest, change))
     })?;
     report(args, &shard, &manifest, changed)
 }
