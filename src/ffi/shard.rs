@@ -468,6 +468,7 @@ pub unsafe extern "C" fn weir_shard_trim(
 ) -> WeirStatus {
     // SAFETY: the caller's promise, here and below.
     let out = unsafe { Out::clear("first_position", first_position) }.or_null();
+    // SAFETY: the same.
     unsafe { call::wait(error, timeout_ms, out, || trim_up_to(session, root, shard_id, up_to, options)) }
 }
 

@@ -160,6 +160,7 @@ unsafe fn open(
     // SAFETY: the caller's promise, here and below.
     let options = unsafe { options::read(options) }?;
     let (config, validate, fsync) = (options.decode()?, flag("validate", options.validate)?, flag("fsync", options.fsync)?);
+    // SAFETY: the same.
     let OpenOptions { handle, store, shard, schema } = unsafe { OpenOptions::decode(session, root, shard_id, schema, fsync) }?;
     let session = Arc::clone(&handle.core);
     let blocking = store.is_blocking();
@@ -358,6 +359,7 @@ pub unsafe extern "C" fn weir_writer_put_stream(
 ) -> WeirStatus {
     // SAFETY: the caller's promise, here and below.
     let (stream, out) = unsafe { (arrow::take_stream(stream), Out::clear("ack", ack).or_null()) };
+    // SAFETY: the same.
     unsafe { call::wait(error, -1, out, || put_stream(writer, stream, timeout_ms)) }
 }
 
@@ -381,6 +383,7 @@ pub unsafe extern "C" fn weir_writer_put_stream_async(
 ) -> WeirStatus {
     // SAFETY: the caller's promise, here and below.
     let stream = unsafe { arrow::take_stream(stream) };
+    // SAFETY: the same.
     unsafe { call::defer(error, completion, || put_stream(writer, stream, -1)) }
 }
 
