@@ -5,7 +5,7 @@
 #include "weir.h"
 
 int main(int argc, char **argv) {
-  const char *file = argc > 1 ? argv[1] : "examples/data/flights.arrow", *root = argc > 2 ? argv[2] : "memory://";
+  const char *file = argc > 1 ? argv[1] : "examples/data/flights.arrow", *root = argc > 2 ? argv[2] : "memory://minimal";
   const char *shard = "6f1e8f0a-54c2-4c1e-9d55-0b1e7c2a9a10";
   WeirSession *session = NULL;
   WeirWriter *writer = NULL;
