@@ -296,6 +296,8 @@ pub unsafe extern "C" fn weir_writer_put_async(
     let body = |writer: &Handle<WeirWriter>| {
         // SAFETY: the caller's promise.
         let offered = unsafe { Offered::new(completion) }?;
+        // After a shutdown nothing is accepted that only a thread of weir's could do.
+        runtime::handle()?;
         let batch = writer.core.import(array)?;
         writer.core.writer.put_async_with(&batch, || completing(offered))
     };
