@@ -43,10 +43,10 @@ pub async fn trim(store: &Store, shard: &ShardPath, env: &Env, up_to: u64, age: 
     let mut entries: Vec<_> =
         store.list(&shard.wal_dir()).await?.into_iter().filter_map(|object| Some((layout::parse_entry(&object.name)?, object))).collect();
     entries.sort_unstable_by_key(|(position, _)| *position);
-    let mut trimmed = Trimmed { first_position: entries.first().map_or(0, |(position, _)| *position), ..Trimmed::default() };
+    let mut trimmed = Trimmed::default();
     let Some((newest, _)) = entries.pop() else { return Ok(trimmed) };
     check_replay(store, shard, up_to.min(newest), manifest.replay_after_wal_entry_position).await?;
-    let mut left = newest;
+    let (mut gone, mut left) = (0, newest);
     for (position, object) in entries {
         if position > up_to || now.saturating_sub(object.modified) < age {
             left = position;
@@ -56,12 +56,13 @@ pub async fn trim(store: &Store, shard: &ShardPath, env: &Env, up_to: u64, age: 
         store.delete(&shard.entry(position)).await.map_err(|error| error.context(context()))?;
         trimmed.entries += 1;
         trimmed.bytes += object.size;
-        trimmed.first_position = position + 1;
+        gone = position;
     }
-    // What lies between may be missing in the listing, or gone long ago.
-    if trimmed.first_position < left && !positions::exists(store, shard, trimmed.first_position).await? {
-        trimmed.first_position = left;
+    // What came while the listing was made may be missing in it.
+    while left > gone + 1 && positions::exists(store, shard, left - 1).await? {
+        left -= 1;
     }
+    trimmed.first_position = left;
     trimmed.manifests = manifests.prune(age).await?;
     Ok(trimmed)
 }
