@@ -275,7 +275,11 @@ impl ManifestStore {
         }
     }
 
-    async fn read(&self, version: u64) -> Result<Option<Manifest>> {
+    /// Version `version` as it is on storage; `None` if it is not there.
+    ///
+    /// # Errors
+    /// The store's; `Corruption` if the object is not that version of this shard's manifest.
+    pub async fn read(&self, version: u64) -> Result<Option<Manifest>> {
         let path = self.shard.manifest(version);
         let Some(bytes) = self.store.read(&path).await? else { return Ok(None) };
         let damaged = |what: String| {
@@ -294,8 +298,11 @@ impl ManifestStore {
         Ok(Some(manifest))
     }
 
-    /// All versions that there are, with the times of their writing; unsorted.
-    async fn listed(&self) -> Result<Vec<(u64, Duration)>> {
+    /// All versions that there are, with the times of their writing since the Unix epoch; unsorted.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn listed(&self) -> Result<Vec<(u64, Duration)>> {
         let objects = self.store.list(&self.shard.manifest_dir()).await?;
         Ok(objects.into_iter().filter_map(|object| Some((layout::parse_manifest(&object.name)?, object.modified))).collect())
     }
@@ -375,6 +382,8 @@ impl ManifestStore {
     /// # Errors
     /// `AlreadyExists` if the shard has a manifest (PITFALLS D8); the store's.
     pub async fn init(&self, shard_spec_id: u32, fields: Vec<ShardFieldEntry>) -> Result<Manifest> {
+        self.store.ensure_create_if_absent().await?;
+        self.store.make_dirs(&[&self.shard.wal_dir(), &self.shard.manifest_dir()]).await?;
         let fresh = Manifest { shard_spec_id, shard_field_entries: fields, ..Manifest::fresh(&self.shard) };
         for _ in 0..CLAIM_ATTEMPTS {
             let read_at = self.env.clock.now();
@@ -486,21 +495,27 @@ impl ManifestStore {
     /// # Errors
     /// The store's.
     pub async fn prune(&self, age: Duration) -> Result<u64> {
+        let mut removed = 0;
+        for version in self.prunable(age).await? {
+            self.store.delete(&self.shard.manifest(version)).await?;
+            removed += 1;
+        }
+        Ok(removed)
+    }
+
+    /// The versions that [`Self::prune`] would remove, oldest first.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn prunable(&self, age: Duration) -> Result<Vec<u64>> {
         // Before the listing: what came while it was made is young by this.
         let now = self.env.clock.unix();
         let mut versions = self.listed().await?;
         versions.sort_unstable();
         // The newest stays, and so does its predecessor, at which a reader may be starting.
         versions.truncate(versions.len().saturating_sub(2));
-        let mut removed = 0;
-        for (version, modified) in versions {
-            if now.saturating_sub(modified) < age {
-                break;
-            }
-            self.store.delete(&self.shard.manifest(version)).await?;
-            removed += 1;
-        }
-        Ok(removed)
+        let old = versions.into_iter().take_while(|(_, modified)| now.saturating_sub(*modified) >= age);
+        Ok(old.map(|(version, _)| version).collect())
     }
 }
 

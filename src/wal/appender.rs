@@ -66,15 +66,34 @@ impl Appender {
     /// `Sealed`, `Conflict`, `Fenced` when a rival claims at the same time; `Unsupported` for a store without
     /// create-if-absent; the store's.
     pub async fn open(store: Store, shard: ShardPath, env: Env, options: ManifestOptions) -> Result<Self> {
+        let appender = Self::acquire(store, shard, env, options, false).await?;
+        appender.sweep().await;
+        Ok(appender)
+    }
+
+    /// Seals `shard` against writers. The owner is fenced as by a new writer, so that nothing is acknowledged after this returns.
+    ///
+    /// # Errors
+    /// `NotFound`; otherwise as [`Self::open`].
+    pub async fn seal(store: Store, shard: ShardPath, env: Env, options: ManifestOptions) -> Result<Manifest> {
+        Self::acquire(store, shard, env, options, true).await?.check_fenced().await
+    }
+
+    async fn acquire(store: Store, shard: ShardPath, env: Env, options: ManifestOptions, seal: bool) -> Result<Self> {
         store.ensure_create_if_absent().await?;
-        store.make_dirs(&[&shard.wal_dir(), &shard.manifest_dir()]).await?;
+        if !seal {
+            store.make_dirs(&[&shard.wal_dir(), &shard.manifest_dir()]).await?;
+        }
         let manifests = Arc::new(ManifestStore::new(store.clone(), shard.clone(), env.clone(), options));
         let fresh_at = env.clock.now();
         let before = manifests.latest().await?;
+        if seal && before.is_none() {
+            bail!(NotFound, "there is no shard {} at {}", shard.id(), store.url());
+        }
         let hint = before.as_ref().map_or(0, Manifest::tip_hint);
         // Found before the claim, so that the claim can carry it as the next one's hint.
         let tip = positions::find_tip(&store, &shard, hint).await?;
-        let claim = manifests.claim(tip).await?;
+        let claim = if seal { manifests.seal(tip).await? } else { manifests.claim(tip).await? };
         let attached = Tip::of(&store, &shard).attach();
         let mut appender = Self {
             stale: options.trim_age / STALE_PART,
@@ -95,7 +114,6 @@ impl Appender {
         if appender.epoch >= 2 {
             appender.fence_predecessor().await?;
         }
-        appender.sweep().await;
         Ok(appender)
     }
 

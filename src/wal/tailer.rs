@@ -5,6 +5,7 @@
 //! writes nothing (PITFALLS D10). Of what it has read ahead it holds at most `prefetch_bytes`, or one entry larger than that.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -81,9 +82,10 @@ pub struct WalTailer {
     manifests: ManifestStore,
     cursor: Mutex<Cursor>,
     /// The cursor's position, readable while a `next` waits.
-    position: std::sync::atomic::AtomicU64,
+    position: AtomicU64,
     seek: parking_lot::Mutex<Option<u64>>,
     interrupts: Notify,
+    closed: AtomicBool,
     tip: Arc<Tip>,
 }
 
@@ -136,6 +138,7 @@ impl WalTailer {
             position: options.from.into(),
             seek: parking_lot::Mutex::new(None),
             interrupts: Notify::new(),
+            closed: AtomicBool::new(false),
             tip,
         })
     }
@@ -144,13 +147,13 @@ impl WalTailer {
     #[must_use]
     pub fn position(&self) -> u64 {
         let sought = *self.seek.lock();
-        sought.unwrap_or_else(|| self.position.load(std::sync::atomic::Ordering::Acquire))
+        sought.unwrap_or_else(|| self.position.load(Ordering::Acquire))
     }
 
     /// Makes `position` the next to be read (0 = the oldest), also for a call that waits.
     pub fn seek(&self, position: u64) {
         *self.seek.lock() = Some(position);
-        self.tip_changed();
+        self.wake();
     }
 
     /// Ends a waiting [`Self::next`] with `Cancelled`; without one, the next that would wait.
@@ -158,8 +161,22 @@ impl WalTailer {
         self.interrupts.notify_one();
     }
 
-    fn tip_changed(&self) {
+    /// Refuses later calls and ends those that wait with `Closed`.
+    pub fn close(&self) {
+        self.closed.store(true, Ordering::Release);
+        self.wake();
+    }
+
+    /// Has a waiting [`Self::next`] look again.
+    fn wake(&self) {
         self.tip.publish(0);
+    }
+
+    fn check_open(&self) -> Result<()> {
+        if self.closed.load(Ordering::Acquire) {
+            bail!(Closed, "the tailer of shard {} is closed", self.log.shard.id());
+        }
+        Ok(())
     }
 
     /// The next entry, in order; `None` at the end of the log unless following. Calls take turns. Dropping the future loses
@@ -175,6 +192,7 @@ impl WalTailer {
             let appended = self.tip.appended();
             tokio::pin!(appended);
             appended.as_mut().enable();
+            self.check_open()?;
             if let Some(position) = self.seek.lock().take() {
                 cursor.jump(position);
                 self.position.store(position, std::sync::atomic::Ordering::Release);
@@ -213,7 +231,7 @@ impl WalTailer {
             let oldest = self.oldest().await?;
             cursor.jump(oldest);
         }
-        self.position.store(cursor.next, std::sync::atomic::Ordering::Release);
+        self.position.store(cursor.next, Ordering::Release);
         let position = cursor.next;
         let bytes = match cursor.prefetch.take(&self.log, position).await? {
             Some(bytes) => bytes,
@@ -225,7 +243,7 @@ impl WalTailer {
         cursor.next = position.checked_add(1).ok_or_else(|| err!(Corruption, "position {position} is the last there can be"))?;
         cursor.end = None;
         cursor.poll = self.options.poll_min;
-        self.position.store(cursor.next, std::sync::atomic::Ordering::Release);
+        self.position.store(cursor.next, Ordering::Release);
         Ok(Some(entry))
     }
 
@@ -327,6 +345,7 @@ impl WalTailer {
     /// # Errors
     /// `NotFound` if it is not written yet, `Trimmed`, `Corruption`; the store's.
     pub async fn read(&self, position: u64) -> Result<Entry> {
+        self.check_open()?;
         if position == 0 {
             bail!(InvalidArgument, "position 0 means nothing: positions start at 1");
         }
@@ -357,6 +376,7 @@ impl WalTailer {
     }
 
     async fn ends(&self) -> Result<(u64, u64)> {
+        self.check_open()?;
         let (store, shard) = (&self.log.store, &self.log.shard);
         let hint = self.manifests.latest().await?.as_ref().map_or(0, Manifest::tip_hint);
         let tip = positions::find_tip(store, shard, hint.max(self.tip.newest())).await?;

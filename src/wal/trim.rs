@@ -12,7 +12,7 @@ use crate::env::Env;
 use crate::error::{Result, bail, err};
 use crate::shard::manifest::{ManifestOptions, ManifestStore};
 use crate::shard::{ShardPath, layout};
-use crate::store::Store;
+use crate::store::{ObjectInfo, Store};
 
 /// What a trim did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -34,6 +34,40 @@ pub struct Trimmed {
 /// `NotFound` if there is no shard; `InvalidArgument` if entries after the replay position of a MemTable shard would go; the
 /// store's, after which what is left is still an unbroken run.
 pub async fn trim(store: &Store, shard: &ShardPath, env: &Env, up_to: u64, age: Duration) -> Result<Trimmed> {
+    let (manifests, old, first_position) = removable(store, shard, env, up_to, age).await?;
+    let mut trimmed = Trimmed { first_position, ..Trimmed::default() };
+    for (position, bytes) in old {
+        let context = || format!("trimmed {} entries, stopped at position {position}", trimmed.entries);
+        store.delete(&shard.entry(position)).await.map_err(|error| error.context(context()))?;
+        trimmed.entries += 1;
+        trimmed.bytes += bytes;
+    }
+    trimmed.manifests = manifests.prune(age).await?;
+    Ok(trimmed)
+}
+
+/// What [`trim`] would do now, without doing it.
+///
+/// # Errors
+/// As [`trim`].
+pub async fn plan(store: &Store, shard: &ShardPath, env: &Env, up_to: u64, age: Duration) -> Result<Trimmed> {
+    let (manifests, old, first_position) = removable(store, shard, env, up_to, age).await?;
+    Ok(Trimmed {
+        entries: old.len() as u64,
+        bytes: old.iter().map(|(_, bytes)| bytes).sum(),
+        manifests: manifests.prunable(age).await?.len() as u64,
+        first_position,
+    })
+}
+
+/// The entries that may go, oldest first, with their sizes, and the position that is then the oldest (0: the log is empty).
+async fn removable(
+    store: &Store,
+    shard: &ShardPath,
+    env: &Env,
+    up_to: u64,
+    age: Duration,
+) -> Result<(ManifestStore, Vec<(u64, u64)>, u64)> {
     let manifests = ManifestStore::new(store.clone(), shard.clone(), env.clone(), ManifestOptions { trim_age: age, ..Default::default() });
     let Some(manifest) = manifests.latest().await? else {
         bail!(NotFound, "there is no shard {} at {}", shard.id(), store.url());
@@ -43,28 +77,17 @@ pub async fn trim(store: &Store, shard: &ShardPath, env: &Env, up_to: u64, age: 
     let mut entries: Vec<_> =
         store.list(&shard.wal_dir()).await?.into_iter().filter_map(|object| Some((layout::parse_entry(&object.name)?, object))).collect();
     entries.sort_unstable_by_key(|(position, _)| *position);
-    let mut trimmed = Trimmed::default();
-    let Some((newest, _)) = entries.pop() else { return Ok(trimmed) };
+    let Some(newest) = entries.pop().map(|(position, _)| position) else { return Ok((manifests, Vec::new(), 0)) };
     check_replay(store, shard, up_to.min(newest), manifest.replay_after_wal_entry_position).await?;
-    let (mut gone, mut left) = (0, newest);
-    for (position, object) in entries {
-        if position > up_to || now.saturating_sub(object.modified) < age {
-            left = position;
-            break;
-        }
-        let context = || format!("trimmed {} entries, stopped at position {position}", trimmed.entries);
-        store.delete(&shard.entry(position)).await.map_err(|error| error.context(context()))?;
-        trimmed.entries += 1;
-        trimmed.bytes += object.size;
-        gone = position;
-    }
+    let old = |(position, object): &&(u64, ObjectInfo)| *position <= up_to && now.saturating_sub(object.modified) >= age;
+    let old: Vec<_> = entries.iter().take_while(old).map(|(position, object)| (*position, object.size)).collect();
+    let mut first = entries.get(old.len()).map_or(newest, |(position, _)| *position);
     // What came while the listing was made may be missing in it.
-    while left > gone + 1 && positions::exists(store, shard, left - 1).await? {
-        left -= 1;
+    let gone = old.last().map_or(0, |(position, _)| *position);
+    while first > gone + 1 && positions::exists(store, shard, first - 1).await? {
+        first -= 1;
     }
-    trimmed.first_position = left;
-    trimmed.manifests = manifests.prune(age).await?;
-    Ok(trimmed)
+    Ok((manifests, old, first))
 }
 
 /// Entries of MemTable mode hold rows that are nowhere else until a generation covers them.
