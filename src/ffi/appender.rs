@@ -10,7 +10,7 @@ use arrow_schema::ffi::FFI_ArrowSchema;
 use super::args::Out;
 use super::arrow::{self, Taken};
 use super::call::{self, Operation, operation};
-use super::completion::{WeirCompletion, WeirResultKind};
+use super::completion::{WeirCompletion, WeirResult};
 use super::error::{WeirError, WeirStatus};
 use super::handle::{self, Opaque, Owned};
 use super::open::{OpenOptions, compression, timeout, within};
@@ -39,7 +39,7 @@ impl Opaque for WeirAppender {
     type Core = Appending;
     const MAGIC: u32 = u32::from_be_bytes(*b"appe");
     const NAME: &'static str = "appender";
-    const RESULT: i32 = WeirResultKind::Appender as i32;
+    const RESULT: i32 = WeirResult::Appender as i32;
 }
 
 /// Options of weir_appender_open().

@@ -287,7 +287,7 @@ async fn seal(shard: Shard) -> Result<()> {
 /// @param shard_id    the shard's UUID, lower case, hyphenated
 /// @param timeout_ms  < 0 = for ever
 /// @param error       receives the error, unless NULL
-/// @return WEIR_STATUS_OK, WEIR_STATUS_SEALED if it is, WEIR_STATUS_NOT_FOUND, WEIR_STATUS_CONFLICT, WEIR_STATUS_INVALID_ARGUMENT, WEIR_STATUS_TIMED_OUT, WEIR_STATUS_STORAGE
+/// @return WEIR_STATUS_OK, also if it is sealed; WEIR_STATUS_NOT_FOUND, WEIR_STATUS_CONFLICT, WEIR_STATUS_INVALID_ARGUMENT, WEIR_STATUS_TIMED_OUT, WEIR_STATUS_STORAGE
 ///
 /// # Safety
 ///
@@ -538,4 +538,3 @@ pub unsafe extern "C" fn weir_bucket_of(
     // SAFETY: the caller's promise.
     unsafe { guard(error, body) }
 }
-

@@ -7,8 +7,8 @@ use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 use super::args::Out;
-use super::entry::WeirEntry;
 use super::completion::{Offered, Repeated, WeirCompletion};
+use super::entry::WeirEntry;
 use super::error::{WeirError, WeirStatus};
 use super::guard::{guard_on, protect};
 use super::handle::{self, Handle, Opaque, Owned};

@@ -12,7 +12,7 @@ use arrow_schema::ffi::FFI_ArrowSchema;
 use super::args::Out;
 use super::arrow::{self, StreamReader, Taken};
 use super::call::{self, Operation, operation};
-use super::completion::{Offered, WeirAck, WeirCompletion, WeirResultKind};
+use super::completion::{Offered, WeirAck, WeirCompletion, WeirResult};
 use super::error::{WeirError, WeirStatus};
 use super::guard::guard_on;
 use super::handle::{self, Handle, Opaque, Owned};
@@ -45,7 +45,7 @@ impl Opaque for WeirWriter {
     type Core = Writing;
     const MAGIC: u32 = u32::from_be_bytes(*b"writ");
     const NAME: &'static str = "writer";
-    const RESULT: i32 = WeirResultKind::Writer as i32;
+    const RESULT: i32 = WeirResult::Writer as i32;
 }
 
 impl From<Ack> for WeirAck {
@@ -385,11 +385,7 @@ pub unsafe extern "C" fn weir_writer_put_stream_async(
 }
 
 /// Runs one of the writer's blocking calls.
-unsafe fn block(
-    writer: *const WeirWriter,
-    error: *mut *mut WeirError,
-    run: impl FnOnce(&ShardWriter) -> Result<()>,
-) -> WeirStatus {
+unsafe fn block(writer: *const WeirWriter, error: *mut *mut WeirError, run: impl FnOnce(&ShardWriter) -> Result<()>) -> WeirStatus {
     let body = |writer: &Handle<WeirWriter>| {
         runtime::may_block()?;
         run(&writer.core.writer)
@@ -580,11 +576,7 @@ unsafe fn check_fenced(writer: *const WeirWriter) -> Result<Operation<impl Futur
 ///
 /// `writer` is NULL or a writer that was not freed; `error` is NULL or may be written.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn weir_writer_check_fenced(
-    writer: *const WeirWriter,
-    timeout_ms: i64,
-    error: *mut *mut WeirError,
-) -> WeirStatus {
+pub unsafe extern "C" fn weir_writer_check_fenced(writer: *const WeirWriter, timeout_ms: i64, error: *mut *mut WeirError) -> WeirStatus {
     // SAFETY: the caller's promise.
     unsafe { call::wait(error, timeout_ms, Out::none(), || check_fenced(writer)) }
 }

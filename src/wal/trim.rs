@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-use super::entry;
+use super::{entry, positions};
 use crate::env::Env;
 use crate::error::{Result, bail, err};
 use crate::shard::manifest::{ManifestOptions, ManifestStore};
@@ -72,15 +72,21 @@ async fn removable(
     let Some(manifest) = manifests.latest().await? else {
         bail!(NotFound, "there is no shard {} at {}", shard.id(), store.url());
     };
+    // Before the listing, which is no snapshot: what came while it was made is young by this, so nothing that it lacks is passed by.
+    let now = env.clock.unix();
     let mut entries: Vec<_> =
         store.list(&shard.wal_dir()).await?.into_iter().filter_map(|object| Some((layout::parse_entry(&object.name)?, object))).collect();
     entries.sort_unstable_by_key(|(position, _)| *position);
     let Some(newest) = entries.pop().map(|(position, _)| position) else { return Ok((manifests, Vec::new(), 0)) };
     check_replay(store, shard, up_to.min(newest), manifest.replay_after_wal_entry_position).await?;
-    let now = env.clock.unix();
     let old = |(position, object): &&(u64, ObjectInfo)| *position <= up_to && now.saturating_sub(object.modified) >= age;
     let old: Vec<_> = entries.iter().take_while(old).map(|(position, object)| (*position, object.size)).collect();
-    let first = entries.get(old.len()).map_or(newest, |(position, _)| *position);
+    let listed = entries.get(old.len()).map_or(newest, |(position, _)| *position);
+    // What lies between may be missing in the listing, or gone long ago.
+    let first = match old.last() {
+        Some((last, _)) if last + 1 < listed && positions::exists(store, shard, last + 1).await? => last + 1,
+        _ => listed,
+    };
     Ok((manifests, old, first))
 }
 

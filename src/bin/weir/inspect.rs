@@ -124,7 +124,7 @@ fn all(place: &Place, json: bool) -> Done {
         block_on(place.store.list_dirs(layout::MEM_WAL))?.iter().filter_map(|name| ShardPath::new(name).ok()).collect();
     if shards.is_empty() {
         let message = format!("there are no shards at {} (no directory {}/UUID)", place.store.url(), layout::MEM_WAL);
-        return Err(Error::new(ErrorKind::NotFound, message).into());
+        return Err(Error::new(ErrorKind::NotFound, message).with_str("root", place.store.url()).into());
     }
     shards.sort_unstable_by_key(ShardPath::id);
     let read = stream::iter(shards).map(|shard| Summary::read(place, shard)).buffered(AT_ONCE).collect::<Vec<_>>();

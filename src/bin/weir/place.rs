@@ -26,8 +26,9 @@ impl Place {
     pub fn existing(root: &str, settings: &[(String, String)]) -> Result<Self> {
         let place = Self::open(root, settings)?;
         match local_path(root) {
-            Some(path) if !path.exists() => Err(Error::new(ErrorKind::NotFound, format!("the root {} does not exist", place.store.url()))
-                .with_str("file", path.display().to_string())),
+            Some(path) if !path.exists() => {
+                Err(Error::new(ErrorKind::NotFound, format!("the root {} does not exist", place.store.url())).with_str("root", root))
+            }
             Some(path) if !path.is_dir() => {
                 Err(Error::new(ErrorKind::InvalidArgument, format!("the root {} is not a directory", place.store.url())))
             }
