@@ -68,14 +68,15 @@ fn each(count: usize, mut work: impl FnMut()) -> f64 {
 }
 
 unsafe extern "C" fn notify(ctx: *mut c_void, _: *const WeirEvent) {
-    // SAFETY: the sender outlives the call, see below.
+    // SAFETY: the sender is never dropped, see below.
     let sender = unsafe { &*ctx.cast::<mpsc::Sender<()>>() };
     let _ = sender.send(());
 }
 
 fn callback(count: usize, writer: &Writer, report: &mut Report) {
     let (sender, receiver) = mpsc::channel::<()>();
-    let ctx = (&raw const sender).cast_mut().cast();
+    // Never dropped: the last callback may still be inside `send` when its message is here.
+    let ctx = Box::into_raw(Box::new(sender)).cast();
     let micros = each(count, || {
         let completion = WeirCompletion { r#fn: Some(notify), ctx, token: 0 };
         call!(weir_writer_flush_async(writer.0, completion));
