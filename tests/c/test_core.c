@@ -93,6 +93,7 @@ typedef struct {
 static void log_line(void *ctx, int32_t level, const char *target, const char *message) {
   LogSeen *seen = ctx;
   if (level < WEIR_LOG_LEVEL_ERROR || level > WEIR_LOG_LEVEL_TRACE || target == NULL || message == NULL) atomic_fetch_add(&seen->bad, 1);
+  if (atomic_load(&seen->released) > 0) atomic_fetch_add(&seen->bad, 1); /* PITFALLS X5 */
   if (weir_version() == NULL) atomic_fetch_add(&seen->bad, 1); /* a sink may call weir */
   atomic_fetch_add(&seen->lines, 1);
 }

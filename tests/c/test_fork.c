@@ -86,6 +86,118 @@ static void test_the_child_is_refused_and_the_parent_goes_on(void) {
   free(root);
 }
 
+/* ---- Forks while others are at work: whatever locks they hold stay locked in the child, which must not want them ---- */
+
+static atomic_bool stop;
+static atomic_int puts_failed;
+
+static void *put_for_ever(void *arg) {
+  while (!atomic_load(&stop)) {
+    struct ArrowArray batch = batch_new(10, 0);
+    if (weir_writer_put(arg, &batch, -1, NULL, NULL) != WEIR_STATUS_OK) atomic_fetch_add(&puts_failed, 1);
+    batch = batch_new(10, 0);
+    WeirStatus status = weir_writer_put_async(arg, &batch, weir_queue_completion(queue, 1), NULL);
+    if (status != WEIR_STATUS_OK && status != WEIR_STATUS_BACKPRESSURE) atomic_fetch_add(&puts_failed, 1);
+  }
+  return NULL;
+}
+
+static int busy_child(void) {
+  WeirWriterStats stats = WEIR_WRITER_STATS_INIT;
+  WeirEvent event;
+  WeirError *error = NULL;
+  size_t n;
+  alarm(20);
+  if (weir_writer_flush(writer, -1, NULL) != WEIR_STATUS_FORKED) return 1;
+  if (weir_writer_stats(writer, &stats, NULL) != WEIR_STATUS_FORKED) return 2;
+  if (weir_queue_next(queue, &event, 1, -1, &n, &error) != WEIR_STATUS_FORKED) return 3;
+  weir_error_free(error);
+  if (weir_writer_epoch(writer) > 1) return 4; /* a getter: its value, or 0 */
+  (void)weir_writer_durable_position(writer);
+  if (weir_tailer_seek(tailer, 1, NULL) != WEIR_STATUS_FORKED) return 5;
+  weir_tailer_interrupt(tailer);
+  weir_queue_free(queue);
+  weir_tailer_free(tailer);
+  weir_writer_free(writer);
+  weir_session_free(session);
+  return 0;
+}
+
+static void test_forks_while_others_put(void) {
+  enum { THREADS = 3, FORKS = 25 };
+  char *root = new_root();
+  pthread_t threads[THREADS];
+  int status = -1;
+  writer = writer_new(session, root, NULL);
+  tailer = tailer_new(session, root, NULL);
+  OK(weir_queue_new(NULL, &queue, &err));
+  for (int i = 0; i < THREADS; i++) pthread_create(&threads[i], NULL, put_for_ever, writer);
+  EVENTUALLY(weir_writer_durable_position(writer) > 20);
+  fflush(NULL);
+  for (int i = 0; i < FORKS; i++) {
+    pid_t pid = fork();
+    if (pid == 0) {
+      /* SIGKILL says "as it should be", for the reason given above; an exit code, what was not. */
+      int number = busy_child();
+      if (number == 0) kill(getpid(), SIGKILL);
+      _exit(number);
+    }
+    while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {
+    }
+    if (!WIFSIGNALED(status)) fail_at(__FILE__, __LINE__, "step %d went wrong in the child", WEXITSTATUS(status));
+    else if (WTERMSIG(status) != SIGKILL) fail_at(__FILE__, __LINE__, "the child died of signal %d", WTERMSIG(status));
+  }
+  atomic_store(&stop, true);
+  for (int i = 0; i < THREADS; i++) pthread_join(threads[i], NULL);
+  CHECK_EQ(atomic_load(&puts_failed), 0);
+  OK(weir_writer_close(writer, -1, &err));
+  CHECK_EQ(rows_in_log(session, root), weir_writer_durable_position(writer) * 10);
+  weir_queue_free(queue);
+  weir_tailer_free(tailer);
+  weir_writer_free(writer);
+  free(root);
+}
+
+/* ---- Ends of processes ---- */
+
+/* Leaves main, or calls exit, with operations under way and nothing freed, as programs do. */
+static int leave(const char *root, bool by_exit) {
+  WeirTailerOptions options = WEIR_TAILER_OPTIONS_INIT;
+  WeirSession *s = session_new();
+  WeirWriter *w = writer_new(s, root, NULL);
+  WeirQueue *q = NULL;
+  options.follow = 1;
+  WeirTailer *t = tailer_new(s, root, &options);
+  if (weir_queue_new(NULL, &q, NULL) != WEIR_STATUS_OK) return 3;
+  if (weir_tailer_next_async(t, weir_queue_completion(q, 1), NULL) != WEIR_STATUS_OK) return 4;
+  for (int i = 0; i < 200; i++) {
+    struct ArrowArray batch = batch_new(10, 0);
+    if (weir_writer_put_async(w, &batch, weir_queue_completion(q, 2), NULL) != WEIR_STATUS_OK) return 5;
+  }
+  if (by_exit) exit(0);
+  return 0;
+}
+
+static void test_a_process_may_end_with_work_under_way(void) {
+  for (int round = 0; round < 6; round++) {
+    char *root = new_root();
+    int status = -1;
+    fflush(NULL);
+    pid_t pid = fork();
+    if (pid == 0) {
+      alarm(20);
+      setenv("ASAN_OPTIONS", "detect_leaks=0", 1); /* what it leaves is the point */
+      execl(self, self, round % 2 ? "--exit" : "--return", root, (char *)NULL);
+      _exit(127);
+    }
+    while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {
+    }
+    if (CHECK(WIFEXITED(status))) CHECK_EQ(WEXITSTATUS(status), 0);
+    CHECK_EQ(rows_in_log(session, root) % 10, 0); /* whole batches, as many as there were */
+    free(root);
+  }
+}
+
 /* Exec after fork is no fork to weir: what the quickstart does. */
 static void test_a_process_that_was_execd_may_use_weir(void) {
   fflush(NULL);
@@ -120,12 +232,15 @@ static void test_fork_before_first_use(void) {
 
 int main(int argc, char **argv) {
   if (argc > 1 && strcmp(argv[1], "--use") == 0) return use();
+  if (argc > 2) return leave(argv[2], strcmp(argv[1], "--exit") == 0);
   self = argv[0];
   harness_start();
   RUN(test_fork_before_first_use);
   session = session_new();
   RUN(test_the_child_is_refused_and_the_parent_goes_on);
+  RUN(test_forks_while_others_put);
   RUN(test_a_process_that_was_execd_may_use_weir);
+  RUN(test_a_process_may_end_with_work_under_way);
   weir_session_free(session);
   check_all_released();
   return harness_finish(argv[0]);
