@@ -253,7 +253,10 @@ fn random_schedules_keep_the_protocol() {
     if let Some((seed, violation)) = failed.iter().min() {
         panic!("seed {seed}: {violation}\nreplay it with: WEIR_SEED={seed} cargo test --test protocol_sim random -- --nocapture");
     }
-    // A run in which nothing happens proves nothing.
+    // Runs in which nothing happens prove nothing.
+    if seeds < 200 {
+        return;
+    }
     for what in [
         "writers",
         "appenders",

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::UInt64Type;
+use futures_util::future::{Either, select};
 use weir::env::Clock;
 use weir::error::{Error, ErrorKind};
 use weir::wal::entry::Entry;
@@ -117,7 +118,16 @@ enum Step {
 async fn read_next(host: &Host, tailer: &WalTailer) -> Step {
     let world = &host.world;
     let (position, began) = (tailer.position(), world.now());
-    match tailer.next().await {
+    let patience = if world.chance.chance(30) { world.time(Duration::from_millis(20)) } else { Duration::MAX };
+    let next = match select(Box::pin(tailer.next()), world.sim.clock().sleep(patience)).await {
+        Either::Left((next, _)) => next,
+        // Given up: nothing is lost by that.
+        Either::Right(_) => {
+            world.count("cancelled reads");
+            return Step::Again;
+        }
+    };
+    match next {
         Ok(Some(entry)) => {
             if position != 0 && entry.position != position {
                 world.violate(format!("position {position} was asked for and {} was read", entry.position));

@@ -361,6 +361,12 @@ impl World {
             Err(error) => Fate::Failed(error.kind()),
         };
         let life = record.life;
+        if let Err(error) = outcome
+            && error.kind() == ErrorKind::Fenced
+            && state.newest_manifest.1 <= state.lives[life].epoch
+        {
+            wrong = Some(format!("put {put} of epoch {} was fenced by nobody", state.lives[life].epoch));
+        }
         if before != Fate::Submitted {
             wrong = Some(format!("put {put} completed twice: first {before:?}"));
         }
