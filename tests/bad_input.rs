@@ -121,6 +121,10 @@ impl Place {
     }
 }
 
+fn put(writer: &ShardWriter, value: i64) {
+    writer.put(&batch(value), None).unwrap();
+}
+
 /// The error is of that kind, and its message names all of `things`.
 #[track_caller]
 fn assert_error(error: &Error, kind: ErrorKind, things: &[&str]) {

@@ -12,7 +12,7 @@ use weir::store::Store;
 use weir::store::memory::MemoryBackend;
 
 use super::support::{Fault, FaultStore, Op};
-use super::{Place, SHARD, as_nobody, assert_error, batch, chmod, values, wait};
+use super::{Place, SHARD, as_nobody, assert_error, batch, chmod, put, values, wait};
 
 #[test]
 fn directories_that_cannot_be_written() {
@@ -37,7 +37,7 @@ fn directories_that_cannot_be_written() {
 fn an_entry_that_may_not_be_read_stops_the_tailer_there() {
     let place = Place::new();
     let writer = place.open().unwrap();
-    (1..=3).for_each(|value| drop(writer.put(&batch(value), None).unwrap()));
+    (1..=3).for_each(|value| put(&writer, value));
     let entry = place.file(&place.shard.entry(2));
     chmod(&entry, 0);
     let tailer = place.tailer();
