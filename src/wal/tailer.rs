@@ -253,6 +253,10 @@ impl WalTailer {
             if let Some(bytes) = self.log.fetch(position).await? {
                 return Ok(bytes);
             }
+            // Trimmed after it, if at all: what is missing while the one before it is there was not trimmed.
+            if position > 1 && positions::exists(&self.log.store, &self.log.shard, position - 1).await? {
+                break;
+            }
             self.check_not_trimmed(position).await?;
         }
         Err(self.hole(position))
