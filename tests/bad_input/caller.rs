@@ -122,7 +122,8 @@ fn bad_batches_are_refused_before_anything_is_queued() {
 #[test]
 fn a_put_that_can_never_be_admitted_is_refused() {
     let place = Place::new();
-    let writer = place.open_with(WriterConfig { max_buffer_bytes: 1 << 10, max_pending_bytes: 2 << 10, ..WriterConfig::default() }).unwrap();
+    let writer =
+        place.open_with(WriterConfig { max_buffer_bytes: 1 << 10, max_pending_bytes: 2 << 10, ..WriterConfig::default() }).unwrap();
     let values: ArrayRef = Arc::new(Int64Array::from(vec![7; 1000]));
     let text: ArrayRef = Arc::new(StringArray::from(vec!["x"; 1000]));
     let large = RecordBatch::try_from_iter([("value", values), ("text", text)]).unwrap();
