@@ -1,7 +1,8 @@
 //! The shard's manifest: immutable, contiguous versions, of which the newest says who owns the shard (FORMAT.md).
 //!
 //! Guarantees: a version is written once (create-if-absent); the epoch never goes down; what decides about ownership is
-//! always read from storage. A handle's own last version serves only as the place where reading starts.
+//! always read from storage. A handle's own last version serves only as the place where reading starts. A version that weir
+//! wrote and that was damaged since is `Corruption`.
 
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use futures_util::future::try_join_all;
 use parking_lot::Mutex;
 use prost::Message;
 
+use super::checksum;
 use super::layout::{self, ShardPath};
 use crate::env::{Env, Retry};
 use crate::error::{Error, ErrorKind, Result, bail, err};
@@ -285,7 +287,14 @@ impl ManifestStore {
         let damaged = |what: String| {
             err!(Corruption, "{}/{path}: {what}", self.store.url()).with_str("object", path.clone()).with_u64("version", version)
         };
+        let checked = checksum::check(&bytes);
+        if checked == Some(false) {
+            return Err(damaged("its checksum is wrong".into()));
+        }
         let manifest = Manifest::decode(bytes).map_err(|error| damaged(format!("not a shard manifest: {error}")))?;
+        if checked.is_none() && !manifest.commit_id.is_empty() {
+            return Err(damaged("its checksum is missing".into()));
+        }
         if manifest.version != version {
             return Err(damaged(format!("holds version {} under the name of version {version}", manifest.version)));
         }
@@ -421,7 +430,7 @@ impl ManifestStore {
         let commit_id = Bytes::copy_from_slice(&self.env.random.next().to_be_bytes());
         let manifest = Manifest { version: next(base.version, "manifest version")?, commit_id, ..base };
         let path = self.shard.manifest(manifest.version);
-        let body = [Bytes::from(manifest.encode_to_vec())];
+        let body = [checksum::seal(&manifest)];
         let mut failures = 0;
         loop {
             // Remembered for so long, the newest version may have been followed and even pruned: that ours is missing then proves
