@@ -11,6 +11,10 @@ compile_error!("weir must be built with panic = \"unwind\": panics are caught at
 
 pub mod env;
 pub mod error;
+pub mod ffi;
+pub mod ipc_file;
+pub mod runtime;
+pub mod session;
 pub mod shard;
 pub mod store;
 pub mod wal;

@@ -34,9 +34,8 @@ fn log(name: &str, shard: u32) -> Vec<(u64, PathBuf, Vec<u8>)> {
 
 fn entries(name: &str, shard: u32) -> Vec<Entry> {
     let mut cache = SchemaCache::default();
-    let read = |(position, path, bytes): (u64, PathBuf, Vec<u8>)| {
-        decode(path.to_str().unwrap(), position, bytes.into(), &mut cache).unwrap()
-    };
+    let read =
+        |(position, path, bytes): (u64, PathBuf, Vec<u8>)| decode(path.to_str().unwrap(), position, bytes.into(), &mut cache).unwrap();
     log(name, shard).into_iter().map(read).collect()
 }
 
@@ -177,7 +176,8 @@ fn every_truncation_of_a_foreign_entry_is_corruption_and_every_bit_flip_is_survi
 
 #[test]
 fn an_entry_without_an_epoch_is_corruption() {
-    for metadata in [vec![], vec![("writer_epoch", "one")], vec![("writer_epoch", "-1")], vec![("writer_epoch", "1"), ("generation", "x")]] {
+    for metadata in [vec![], vec![("writer_epoch", "one")], vec![("writer_epoch", "-1")], vec![("writer_epoch", "1"), ("generation", "x")]]
+    {
         let schema = Arc::new(Schema::new_with_metadata(
             vec![Field::new("id", DataType::Int64, false)],
             metadata.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect::<std::collections::HashMap<_, _>>(),

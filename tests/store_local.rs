@@ -393,3 +393,34 @@ fn the_way_of_writing_is_found_out_once() {
     assert!(now(unnamed.create("nowhere/1", &parts(&["x"]))).is_err());
     assert!(unnamed.uses_unnamed_files());
 }
+
+/// What [`without_proc_files_are_staged`] runs where there is no `/proc`, and a file without a name cannot be given one.
+#[test]
+#[ignore = "run by another test"]
+fn child_without_proc() {
+    assert!(!Path::new("/proc/self/fd").exists());
+    let (dir, _) = with_dir(WAYS[0]);
+    let backend = LocalBackend::new(dir.path(), WAYS[0]);
+    for name in ["a/wal/1", "a/wal/2"] {
+        assert_eq!(now(backend.create(name, &parts(&["x"]))).unwrap(), Created::Done);
+        assert_eq!(now(backend.create(name, &parts(&["y"]))).unwrap(), Created::Exists);
+        assert!(!backend.uses_unnamed_files(), "found out and remembered");
+    }
+    assert_eq!(names(&dir.path().join("a/wal")), ["1", "2"]);
+}
+
+#[test]
+fn without_proc_files_are_staged() {
+    let script = "umount -l /proc && exec \"$0\" --exact --ignored child_without_proc";
+    let unshare = |args: &[&str]| {
+        let mut command = std::process::Command::new("unshare");
+        command.args(["-m", "--propagation", "private", "sh", "-c"]).args(args).arg(std::env::current_exe().unwrap()).output()
+    };
+    if !unshare(&["umount -l /proc"]).is_ok_and(|output| output.status.success()) {
+        eprintln!("skipped: this user cannot unmount /proc in a mount namespace of its own");
+        return;
+    }
+    let output = unshare(&[script]).unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && text.contains("1 passed"), "{text}{}", String::from_utf8_lossy(&output.stderr));
+}

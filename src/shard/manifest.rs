@@ -184,17 +184,21 @@ impl ManifestStore {
                 None => self.start().await?,
             };
             let Some(start) = start else { return Ok(None) };
-            let first = start.version;
-            let newest = self.forward(start).await?;
-            // A version that is still there was not pruned, so none after it was: the search forward missed nothing. A pruned
-            // one says nothing about what follows (PITFALLS D6, D7).
-            if newest.version > first || self.store.head(&self.shard.manifest(first)).await?.is_some() {
+            if let Some(newest) = self.forward(start).await?
+                && self.is_there(newest.version).await?
+            {
                 self.learn(&newest);
                 return Ok(Some(newest));
             }
             *self.known.lock() = None;
         }
         bail!(Storage, "the manifest of shard {} at {} changes faster than it can be read", self.shard.id(), self.store.url())
+    }
+
+    /// A version that is still there was not pruned, so none after it was: what is missing after it was never written. A pruned
+    /// one says nothing about what follows (PITFALLS D6, D7).
+    async fn is_there(&self, version: u64) -> Result<bool> {
+        Ok(self.store.head(&self.shard.manifest(version)).await?.is_some())
     }
 
     /// Where to start reading: at the hint if that version exists, else at the newest listed one.
@@ -230,8 +234,8 @@ impl ManifestStore {
         digits[..end].parse().ok().filter(|version| *version > 0)
     }
 
-    /// Reads on from `from` until a version is missing.
-    async fn forward(&self, mut from: Manifest) -> Result<Manifest> {
+    /// Reads on from `from` until a version is missing; `None` if what it read last was pruned meanwhile.
+    async fn forward(&self, mut from: Manifest) -> Result<Option<Manifest>> {
         loop {
             let first = from
                 .version
@@ -247,6 +251,7 @@ impl ManifestStore {
                             from = manifest;
                             continue;
                         }
+                        None if !self.is_there(from.version).await? => return Ok(None),
                         None => bail!(
                             Corruption,
                             "shard {} at {}: manifest version {first} is missing but version {} exists",
@@ -256,7 +261,7 @@ impl ManifestStore {
                         ),
                     }
                 }
-                return Ok(from);
+                return Ok(Some(from));
             };
             let mut complete = true;
             for next in found {
@@ -270,7 +275,11 @@ impl ManifestStore {
         }
     }
 
-    async fn read(&self, version: u64) -> Result<Option<Manifest>> {
+    /// Version `version` as it is on storage; `None` if it is not there.
+    ///
+    /// # Errors
+    /// The store's; `Corruption` if the object is not that version of this shard's manifest.
+    pub async fn read(&self, version: u64) -> Result<Option<Manifest>> {
         let path = self.shard.manifest(version);
         let Some(bytes) = self.store.read(&path).await? else { return Ok(None) };
         let damaged = |what: String| {
@@ -289,8 +298,11 @@ impl ManifestStore {
         Ok(Some(manifest))
     }
 
-    /// All versions that there are, with the times of their writing; unsorted.
-    async fn listed(&self) -> Result<Vec<(u64, Duration)>> {
+    /// All versions that there are, with the times of their writing since the Unix epoch; unsorted.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn listed(&self) -> Result<Vec<(u64, Duration)>> {
         let objects = self.store.list(&self.shard.manifest_dir()).await?;
         Ok(objects.into_iter().filter_map(|object| Some((layout::parse_manifest(&object.name)?, object.modified))).collect())
     }
@@ -370,13 +382,19 @@ impl ManifestStore {
     /// # Errors
     /// `AlreadyExists` if the shard has a manifest (PITFALLS D8); the store's.
     pub async fn init(&self, shard_spec_id: u32, fields: Vec<ShardFieldEntry>) -> Result<Manifest> {
-        let exists = || err!(AlreadyExists, "shard {} at {} exists already", self.shard.id(), self.store.url());
-        let read_at = self.env.clock.now();
-        if self.latest().await?.is_some() {
-            return Err(exists());
+        self.store.ensure_create_if_absent().await?;
+        self.store.make_dirs(&[&self.shard.wal_dir(), &self.shard.manifest_dir()]).await?;
+        let fresh = Manifest { shard_spec_id, shard_field_entries: fields, ..Manifest::fresh(&self.shard) };
+        for _ in 0..CLAIM_ATTEMPTS {
+            let read_at = self.env.clock.now();
+            if self.latest().await?.is_some() {
+                bail!(AlreadyExists, "shard {} at {} exists already", self.shard.id(), self.store.url());
+            }
+            if let Some(manifest) = self.try_commit(fresh.clone(), read_at).await? {
+                return Ok(manifest);
+            }
         }
-        let manifest = Manifest { shard_spec_id, shard_field_entries: fields, ..Manifest::fresh(&self.shard) };
-        self.try_commit(manifest, read_at).await?.ok_or_else(exists)
+        bail!(Conflict, "shard {} at {}: lost {CLAIM_ATTEMPTS} races for a manifest version", self.shard.id(), self.store.url())
     }
 
     /// Applies `change` to the newest version and writes the result as the next one, again after each lost race.
@@ -406,6 +424,14 @@ impl ManifestStore {
         let body = [Bytes::from(manifest.encode_to_vec())];
         let mut failures = 0;
         loop {
+            // Remembered for so long, the newest version may have been followed and even pruned: that ours is missing then proves
+            // nothing (PITFALLS D6).
+            if self.is_stale(read_at) {
+                match self.read(manifest.version).await? {
+                    Some(found) if found.commit_id == manifest.commit_id => break,
+                    _ => return Ok(None),
+                }
+            }
             let failure = match self.store.create(&path, &body).await {
                 Ok(Created::Done) => break,
                 // A client underneath may have retried our own write after a lost answer (PITFALLS A8).
@@ -425,10 +451,8 @@ impl ManifestStore {
             tracing::warn!(error = %failure, version = manifest.version, "manifest commit failed, trying again");
             self.options.retry.pause(&self.env, failures).await;
         }
-        // So long after the reading, newer versions may have been written and the one in our slot pruned (PITFALLS D6).
-        if self.env.clock.now().saturating_sub(read_at) > self.options.trim_age / STALE_PART
-            && self.listed().await?.iter().any(|(version, _)| *version > manifest.version)
-        {
+        // The same, had it taken long to get there.
+        if self.is_stale(read_at) && self.listed().await?.iter().any(|(version, _)| *version > manifest.version) {
             return Ok(None);
         }
         let hint = Bytes::from(format!("{{\"version\":{}}}", manifest.version));
@@ -437,6 +461,11 @@ impl ManifestStore {
         }
         self.learn(&manifest);
         Ok(Some(manifest))
+    }
+
+    /// Whether what was read at `read_at` must be read again before it is relied on.
+    fn is_stale(&self, read_at: Duration) -> bool {
+        self.env.clock.now().saturating_sub(read_at) > self.options.trim_age / STALE_PART
     }
 
     /// Asks the store whether the shard is still held at `epoch`.
@@ -466,20 +495,27 @@ impl ManifestStore {
     /// # Errors
     /// The store's.
     pub async fn prune(&self, age: Duration) -> Result<u64> {
-        let mut versions = self.listed().await?;
-        versions.sort_unstable();
-        // The newest stays, and so does its predecessor, at which a reader may be starting.
-        versions.truncate(versions.len().saturating_sub(2));
-        let now = self.env.clock.unix();
         let mut removed = 0;
-        for (version, modified) in versions {
-            if now.saturating_sub(modified) < age {
-                break;
-            }
+        for version in self.prunable(age).await? {
             self.store.delete(&self.shard.manifest(version)).await?;
             removed += 1;
         }
         Ok(removed)
+    }
+
+    /// The versions that [`Self::prune`] would remove, oldest first.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn prunable(&self, age: Duration) -> Result<Vec<u64>> {
+        // Before the listing: what came while it was made is young by this.
+        let now = self.env.clock.unix();
+        let mut versions = self.listed().await?;
+        versions.sort_unstable();
+        // The newest stays, and so does its predecessor, at which a reader may be starting.
+        versions.truncate(versions.len().saturating_sub(2));
+        let old = versions.into_iter().take_while(|(_, modified)| now.saturating_sub(*modified) >= age);
+        Ok(old.map(|(version, _)| version).collect())
     }
 }
 

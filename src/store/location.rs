@@ -6,7 +6,7 @@
 
 use std::fmt::Write as _;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use crate::error::{Result, bail, err};
 
@@ -131,12 +131,18 @@ fn local(url: &str, authority: &str, path: &str) -> Result<Location> {
     Ok(Location::Local(absolute(Path::new(&std::ffi::OsString::from_vec(path)))?))
 }
 
-/// `path` from the root of the file system, without repeated or trailing slashes and without `.`; a `..` stays, as what it
-/// means depends on symbolic links.
+/// `path` from the root of the file system, without repeated or trailing slashes and without `.` and `..`. What a `..` means
+/// depends on symbolic links, so what stands before one must exist.
 fn absolute(path: &Path) -> Result<PathBuf> {
-    let path = std::path::absolute(path)
+    let whole = std::path::absolute(path)
         .map_err(|e| err!(InvalidArgument, "the path {path:?} cannot be made absolute (is the working directory gone?): {e}"))?;
-    Ok(path.components().collect())
+    let parts: Vec<Component<'_>> = whole.components().collect();
+    let Some(last) = parts.iter().rposition(|part| *part == Component::ParentDir) else {
+        return Ok(parts.iter().collect());
+    };
+    let above: PathBuf = parts[..=last].iter().collect();
+    let above = above.canonicalize().map_err(|e| err!(InvalidArgument, "the path {path:?} cannot be resolved at its last `..`: {e}"))?;
+    Ok(parts[last + 1..].iter().fold(above, |path, part| path.join(part)))
 }
 
 fn bucket(url: &str, authority: &str, what: &str) -> Result<String> {

@@ -187,29 +187,42 @@ fn info(name: &str, meta: &ObjectMeta) -> ObjectInfo {
 fn found<T>(result: object_store::Result<T>) -> Result<Option<T>> {
     match result {
         Ok(value) => Ok(Some(value)),
-        Err(error @ ObjectError::NotFound { .. }) => {
-            let text = error.to_string();
-            let bucket = ["NoSuchBucket", "ContainerNotFound"].iter().any(|code| text.contains(code));
-            if bucket { Err(convert(&error)) } else { Ok(None) }
-        }
+        Err(error @ ObjectError::NotFound { .. }) if !names_any(&error.to_string(), NO_BUCKET) => Ok(None),
         Err(error) => Err(convert(&error)),
     }
+}
+
+/// Codes by which servers say that the bucket or container does not exist.
+const NO_BUCKET: &[&str] = &["NoSuchBucket", "ContainerNotFound"];
+/// Codes by which servers say that there is no room, under whatever status.
+const FULL: &[&str] = &["QuotaExceeded", "InsufficientStorage"];
+
+fn names_any(text: &str, codes: &[&str]) -> bool {
+    codes.iter().any(|code| text.contains(code))
 }
 
 /// The error as one of ours.
 fn convert(error: &ObjectError) -> Error {
     let text = error.to_string();
-    // `object_store` does not export the type that holds the status of a response, so this reads its message.
-    let full = ["status code: 507", "QuotaExceeded", "InsufficientStorage"].iter().any(|sign| text.contains(sign));
-    let kind = match error {
-        _ if full => ErrorKind::StorageFull,
-        ObjectError::PermissionDenied { .. } | ObjectError::Unauthenticated { .. } => ErrorKind::PermissionDenied,
-        ObjectError::NotFound { .. } => ErrorKind::NotFound,
-        ObjectError::NotImplemented { .. } | ObjectError::NotSupported { .. } => ErrorKind::Unsupported,
-        ObjectError::InvalidPath { .. } | ObjectError::UnknownConfigurationKey { .. } => ErrorKind::InvalidArgument,
+    let kind = match (error, status(&text)) {
+        (_, Some(507)) => ErrorKind::StorageFull,
+        _ if names_any(&text, FULL) => ErrorKind::StorageFull,
+        (ObjectError::PermissionDenied { .. } | ObjectError::Unauthenticated { .. }, _) | (_, Some(401 | 403)) => {
+            ErrorKind::PermissionDenied
+        }
+        (ObjectError::NotFound { .. }, _) | (_, Some(404)) => ErrorKind::NotFound,
+        (ObjectError::NotImplemented { .. } | ObjectError::NotSupported { .. }, _) | (_, Some(501)) => ErrorKind::Unsupported,
+        (ObjectError::InvalidPath { .. } | ObjectError::UnknownConfigurationKey { .. }, _) => ErrorKind::InvalidArgument,
         _ => ErrorKind::Storage,
     };
     Error::new(kind, message(error))
+}
+
+/// The HTTP status that an error's text tells of. `object_store` does not export the type that holds it, and turns only some
+/// statuses of some requests into variants of its error.
+fn status(text: &str) -> Option<u16> {
+    let (_, rest) = text.split_once("non-2xx status code: ")?;
+    rest.get(..3)?.parse().ok()
 }
 
 /// The error's text, cut where it grows long.

@@ -1,4 +1,16 @@
 //! The settings of a session's stores: text keys and values, checked when they are set.
+//!
+//! | key | default | meaning |
+//! | --- | --- | --- |
+//! | `weir_fsync` | `true` | local files: sync each object and its directory before a create returns |
+//! | `weir_request_timeout_ms` | 30000 | clouds: limit of one request, its body included |
+//! | `weir_connect_timeout_ms` | 5000 | clouds: limit of connecting |
+//! | `weir_store_max_retries` | 3 | clouds: how often a request that failed is made again |
+//! | `weir_store_retry_timeout_ms` | 30000 | clouds: no such retry begins later than this |
+//! | `weir_simulated_latency_ms` | 0 | any store: wait this long before every request, to try out a slow one |
+//!
+//! All others are those of `object_store`: `aws_…`, `google_…`, `azure_…` and those of its HTTP client. Where a cloud's setting
+//! is not given, the environment variable of that name (in capitals) counts.
 
 use std::collections::BTreeMap;
 use std::str::FromStr;

@@ -57,6 +57,7 @@ impl Prefetch {
         if self.running.front().is_some_and(|fetch| fetch.position != position) {
             self.clear();
         }
+        let read_ahead = !self.running.is_empty();
         self.fill(log, position);
         let front = self.running.front_mut().ok_or_else(|| err!(Internal, "nothing is being fetched"))?;
         let result = (&mut front.result).await.unwrap_or_else(|_| Err(err!(Closed, "the runtime was shut down")));
@@ -67,9 +68,13 @@ impl Prefetch {
                 self.fill(log, position + 1);
                 Ok(Some(bytes))
             }
-            // The end of the log, or a failure: what was fetched beyond it is worthless.
+            // The end of the log, or a failure: what was fetched beyond it is worthless. If that was seen before this call, the
+            // entry may have been acknowledged since.
             other => {
                 self.clear();
+                if read_ahead {
+                    return log.fetch(position).await;
+                }
                 Ok(other?.map(|(bytes, _)| bytes))
             }
         }

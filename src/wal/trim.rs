@@ -7,12 +7,12 @@
 
 use std::time::Duration;
 
-use super::entry;
+use super::{entry, positions};
 use crate::env::Env;
 use crate::error::{Result, bail, err};
 use crate::shard::manifest::{ManifestOptions, ManifestStore};
 use crate::shard::{ShardPath, layout};
-use crate::store::Store;
+use crate::store::{ObjectInfo, Store};
 
 /// What a trim did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -34,31 +34,60 @@ pub struct Trimmed {
 /// `NotFound` if there is no shard; `InvalidArgument` if entries after the replay position of a MemTable shard would go; the
 /// store's, after which what is left is still an unbroken run.
 pub async fn trim(store: &Store, shard: &ShardPath, env: &Env, up_to: u64, age: Duration) -> Result<Trimmed> {
+    let (manifests, old, first_position) = removable(store, shard, env, up_to, age).await?;
+    let mut trimmed = Trimmed { first_position, ..Trimmed::default() };
+    for (position, bytes) in old {
+        let context = || format!("trimmed {} entries, stopped at position {position}", trimmed.entries);
+        store.delete(&shard.entry(position)).await.map_err(|error| error.context(context()))?;
+        trimmed.entries += 1;
+        trimmed.bytes += bytes;
+    }
+    trimmed.manifests = manifests.prune(age).await?;
+    Ok(trimmed)
+}
+
+/// What [`trim`] would do now, without doing it.
+///
+/// # Errors
+/// As [`trim`].
+pub async fn plan(store: &Store, shard: &ShardPath, env: &Env, up_to: u64, age: Duration) -> Result<Trimmed> {
+    let (manifests, old, first_position) = removable(store, shard, env, up_to, age).await?;
+    Ok(Trimmed {
+        entries: old.len() as u64,
+        bytes: old.iter().map(|(_, bytes)| bytes).sum(),
+        manifests: manifests.prunable(age).await?.len() as u64,
+        first_position,
+    })
+}
+
+/// The entries that may go, oldest first, with their sizes, and the position that is then the oldest (0: the log is empty).
+async fn removable(
+    store: &Store,
+    shard: &ShardPath,
+    env: &Env,
+    up_to: u64,
+    age: Duration,
+) -> Result<(ManifestStore, Vec<(u64, u64)>, u64)> {
     let manifests = ManifestStore::new(store.clone(), shard.clone(), env.clone(), ManifestOptions { trim_age: age, ..Default::default() });
     let Some(manifest) = manifests.latest().await? else {
         bail!(NotFound, "there is no shard {} at {}", shard.id(), store.url());
     };
+    // Before the listing, which is no snapshot: what came while it was made is young by this, so nothing that it lacks is passed by.
+    let now = env.clock.unix();
     let mut entries: Vec<_> =
         store.list(&shard.wal_dir()).await?.into_iter().filter_map(|object| Some((layout::parse_entry(&object.name)?, object))).collect();
     entries.sort_unstable_by_key(|(position, _)| *position);
-    let mut trimmed = Trimmed { first_position: entries.first().map_or(0, |(position, _)| *position), ..Trimmed::default() };
-    let Some((newest, _)) = entries.pop() else { return Ok(trimmed) };
+    let Some(newest) = entries.pop().map(|(position, _)| position) else { return Ok((manifests, Vec::new(), 0)) };
     check_replay(store, shard, up_to.min(newest), manifest.replay_after_wal_entry_position).await?;
-    let now = env.clock.unix();
-    for (position, object) in entries {
-        trimmed.first_position = position;
-        if position > up_to || now.saturating_sub(object.modified) < age {
-            trimmed.manifests = manifests.prune(age).await?;
-            return Ok(trimmed);
-        }
-        let context = || format!("trimmed {} entries, stopped at position {position}", trimmed.entries);
-        store.delete(&shard.entry(position)).await.map_err(|error| error.context(context()))?;
-        trimmed.entries += 1;
-        trimmed.bytes += object.size;
-    }
-    trimmed.first_position = newest;
-    trimmed.manifests = manifests.prune(age).await?;
-    Ok(trimmed)
+    let old = |(position, object): &&(u64, ObjectInfo)| *position <= up_to && now.saturating_sub(object.modified) >= age;
+    let old: Vec<_> = entries.iter().take_while(old).map(|(position, object)| (*position, object.size)).collect();
+    let listed = entries.get(old.len()).map_or(newest, |(position, _)| *position);
+    // What lies between may be missing in the listing, or gone long ago.
+    let first = match old.last() {
+        Some((last, _)) if last + 1 < listed && positions::exists(store, shard, last + 1).await? => last + 1,
+        _ => listed,
+    };
+    Ok((manifests, old, first))
 }
 
 /// Entries of MemTable mode hold rows that are nowhere else until a generation covers them.

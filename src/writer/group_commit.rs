@@ -91,14 +91,10 @@ impl Shared {
         }
         drop(state);
         let sleep = self.env.clock.sleep(self.config.linger().saturating_sub(age));
-        let shared: Weak<Self> = Arc::downgrade(self);
+        let timer = Timer(Some(Arc::downgrade(self)));
         let task = async move {
             sleep.await;
-            if let Some(shared) = shared.upgrade() {
-                let mut state = shared.state.lock();
-                state.timer = false;
-                shared.dispatch(state, None);
-            }
+            timer.ring();
         };
         self.env.spawn.spawn(Box::pin(task), false);
     }
@@ -125,6 +121,28 @@ impl Shared {
         };
         turn.hand_back();
         outcome
+    }
+}
+
+/// The end of a linger. Dropped before it rings (a runtime that shuts down), it ends the writer rather than leave anybody
+/// waiting.
+struct Timer(Option<Weak<Shared>>);
+
+impl Timer {
+    fn ring(mut self) {
+        if let Some(shared) = self.0.take().and_then(|shared| shared.upgrade()) {
+            let mut state = shared.state.lock();
+            state.timer = false;
+            shared.dispatch(state, None);
+        }
+    }
+}
+
+impl Drop for Timer {
+    fn drop(&mut self) {
+        if let Some(shared) = self.0.take().and_then(|shared| shared.upgrade()) {
+            shared.fail(err!(OutcomeUnknown, "the runtime ended before pending puts of epoch {} were written", shared.epoch));
+        }
     }
 }
 

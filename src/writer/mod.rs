@@ -127,6 +127,12 @@ impl ShardWriter {
         self.0.epoch
     }
 
+    /// The shard's id.
+    #[must_use]
+    pub fn shard_id(&self) -> uuid::Uuid {
+        self.0.shard.id()
+    }
+
     /// How the writer was configured.
     #[must_use]
     pub fn config(&self) -> &WriterConfig {

@@ -25,13 +25,13 @@ impl ShardWriter {
         let batch = shared.encoder.encode(batch)?;
         let deadline = deadline(timeout);
         if !shared.config.durable {
-            let (mut state, ack) = shared.admit(batch, began, None, timeout)?;
+            let (mut state, ack) = shared.admit(batch, began, || None, timeout)?;
             state.recorder.put_ns.record(nanos(shared.env.clock.now().saturating_sub(began)));
             shared.dispatch(state, None);
             return Ok(ack);
         }
         let parked = Parked::new(deadline.is_none() && shared.store.is_blocking());
-        let (state, ack) = shared.admit(batch, began, Some(Waiter::Thread(Arc::clone(&parked))), timeout)?;
+        let (state, ack) = shared.admit(batch, began, || Some(Waiter::Thread(Arc::clone(&parked))), timeout)?;
         shared.dispatch(state, Some(&parked));
         shared.wait(&parked, deadline).unwrap_or_else(|| {
             Err(err!(OutcomeUnknown, "put {} was accepted and is not durable yet; it may still become so", ack.sequence)
@@ -52,7 +52,7 @@ impl ShardWriter {
         for (accepted, batch) in batches.into_iter().enumerate() {
             let admitted = batch
                 .and_then(|batch| shared.encoder.encode(&batch))
-                .and_then(|batch| shared.admit(batch, shared.env.clock.now(), None, left()))
+                .and_then(|batch| shared.admit(batch, shared.env.clock.now(), || None, left()))
                 .map_err(|error| error.with_u64("accepted", accepted as u64))?;
             let (state, ack) = admitted;
             shared.dispatch(state, None);
@@ -66,16 +66,25 @@ impl ShardWriter {
     /// # Errors
     /// As [`Self::put`]; then `done` is not called.
     pub fn put_async(&self, batch: &RecordBatch, done: Callback) -> Result<()> {
+        self.put_async_with(batch, || done)
+    }
+
+    /// [`Self::put_async`] whose callback is made when the put is admitted, for one that must not even be dropped uncalled.
+    /// `done` runs with the writer's lock held: let it only make the callback.
+    ///
+    /// # Errors
+    /// As [`Self::put`]; then `done` is not called.
+    pub fn put_async_with(&self, batch: &RecordBatch, done: impl FnOnce() -> Callback) -> Result<()> {
         let shared = &self.0;
         let began = shared.env.clock.now();
         let batch = shared.encoder.encode(batch)?;
         if shared.config.durable {
-            let (state, _) = shared.admit(batch, began, Some(Waiter::Callback(done)), Some(Duration::ZERO))?;
+            let (state, _) = shared.admit(batch, began, || Some(Waiter::Callback(done())), Some(Duration::ZERO))?;
             shared.dispatch(state, None);
         } else {
-            let (state, ack) = shared.admit(batch, began, None, Some(Duration::ZERO))?;
+            let (state, ack) = shared.admit(batch, began, || None, Some(Duration::ZERO))?;
             shared.dispatch(state, None);
-            done(Ok(ack));
+            done()(Ok(ack));
         }
         Ok(())
     }
@@ -97,7 +106,7 @@ impl Shared {
         self: &Arc<Self>,
         batch: EncodedBatch,
         began: Duration,
-        waiter: Option<Waiter>,
+        waiter: impl FnOnce() -> Option<Waiter>,
         timeout: Option<Duration>,
     ) -> Result<(MutexGuard<'_, State>, Ack)> {
         let bytes = batch.len() as u64;
@@ -128,7 +137,7 @@ impl Shared {
         state.recorder.puts += 1;
         state.recorder.rows += batch.rows() as u64;
         state.recorder.bytes += bytes;
-        state.pending.push_back(Pending { batch, bytes, sequence, admitted_at: began, waiter });
+        state.pending.push_back(Pending { batch, bytes, sequence, admitted_at: began, waiter: waiter() });
         Ok((state, self.ack(sequence, 0)))
     }
 }

@@ -199,10 +199,23 @@ pub fn whole_array(rng: &mut Rng, data_type: &DataType, len: usize, nullable: bo
         }
         RunEndEncoded(ends, values) => runs(rng, data_type, ends, values, len),
         primitive => {
-            let values = Buffer::from_vec(rng.bytes(len * primitive.primitive_width().unwrap()));
+            let values = Buffer::from_vec(values_of(rng, primitive, len));
             make_array(ArrayData::builder(data_type.clone()).len(len).add_buffer(values).nulls(nulls).align_buffers(true).build().unwrap())
         }
     }
+}
+
+/// Random values that are in their type's domain, which other readers may check.
+fn values_of(rng: &mut Rng, data_type: &DataType, len: usize) -> Vec<u8> {
+    let width = data_type.primitive_width().unwrap();
+    let small = |value: i64| value.to_le_bytes().into_iter().chain([if value < 0 { 0xff } else { 0 }; 24]).take(width).collect::<Vec<u8>>();
+    let value = |_| match data_type {
+        DataType::Time32(_) | DataType::Time64(_) => small(rng.below(86_400) as i64),
+        DataType::Date64 => small((rng.below(40_000) as i64 - 20_000) * 86_400_000),
+        t if t.is_decimal() => small(rng.below(2_000_000_000) as i64 / 2 - 500_000_000),
+        _ => rng.bytes(width),
+    };
+    (0..len).flat_map(value).collect()
 }
 
 fn with_nulls(array: &dyn Array, nulls: Option<NullBuffer>) -> ArrayRef {
@@ -271,6 +284,12 @@ pub fn batch_of(rng: &mut Rng, types: &[DataType], rows: usize) -> RecordBatch {
     let fields: Fields = types.iter().enumerate().map(|(i, t)| Field::new(format!("c{i}"), t.clone(), true)).collect();
     let columns = types.iter().map(|t| random_array(rng, t, rows, true)).collect();
     RecordBatch::try_new(Arc::new(Schema::new(fields)), columns).unwrap()
+}
+
+/// The compressions that this build has.
+pub fn codecs() -> Vec<Compression> {
+    let built = [(Compression::None, true), (Compression::Lz4, cfg!(feature = "lz4")), (Compression::Zstd, cfg!(feature = "zstd"))];
+    built.into_iter().filter(|(_, built)| *built).map(|(codec, _)| codec).collect()
 }
 
 pub const ID: EntryId = EntryId(*b"0123456789abcdef");

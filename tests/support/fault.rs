@@ -531,11 +531,11 @@ impl Backend for FaultStore {
     }
 
     fn delete<'a>(&'a self, path: &'a str) -> BoxFuture<'a, Result<()>> {
-        Box::pin(async move { Ok(self.run(Op::Delete, path, self.inner.delete(path)).await?.0) })
+        Box::pin(async move { self.run(Op::Delete, path, self.inner.delete(path)).await.map(|_| ()) })
     }
 
     fn make_dirs<'a>(&'a self, dirs: &'a [&'a str]) -> BoxFuture<'a, Result<()>> {
-        Box::pin(async move { Ok(self.run(Op::MakeDirs, dirs.first().unwrap_or(&""), self.inner.make_dirs(dirs)).await?.0) })
+        Box::pin(async move { self.run(Op::MakeDirs, dirs.first().unwrap_or(&""), self.inner.make_dirs(dirs)).await.map(|_| ()) })
     }
 
     fn is_blocking(&self) -> bool {

@@ -14,6 +14,9 @@ use crate::error::Result;
 /// would keep its whole parent in memory (PITFALLS C6).
 const PINNED_FACTOR: usize = 2;
 
+/// Smaller buffers than this are stored as they are: a frame's own bytes would eat up what it saves.
+const WORTH_COMPRESSING: usize = 64;
+
 /// The scratch space that a thread keeps for its next batch at most.
 const KEPT_BYTES: usize = 256 * 1024;
 
@@ -138,6 +141,8 @@ fn interleave_into(mut copied: Bytes, shared: impl IntoIterator<Item = (usize, B
 /// Compresses buffers as Arrow IPC does: the uncompressed length, then the data, or -1 and the raw bytes if that is smaller.
 #[derive(Default)]
 pub(super) struct Compressor {
+    #[cfg(feature = "lz4")]
+    lz4: Option<lz4_flex::frame::FrameEncoder<Vec<u8>>>,
     #[cfg(feature = "zstd")]
     zstd: Option<zstd::bulk::Compressor<'static>>,
 }
@@ -146,8 +151,9 @@ impl Compressor {
     pub(super) fn compress(&mut self, bytes: &[u8], compression: Compression) -> Result<Vec<u8>> {
         let mut out = (bytes.len() as i64).to_le_bytes().to_vec();
         match compression {
+            _ if bytes.len() < WORTH_COMPRESSING => {}
             Compression::None => {}
-            Compression::Lz4 => lz4(bytes, &mut out)?,
+            Compression::Lz4 => self.lz4(bytes, &mut out)?,
             Compression::Zstd => self.zstd(bytes, &mut out)?,
         }
         if out.len() == 8 || out.len() >= bytes.len() + 8 {
@@ -156,6 +162,27 @@ impl Compressor {
             out.extend_from_slice(bytes);
         }
         Ok(out)
+    }
+
+    #[cfg(feature = "lz4")]
+    fn lz4(&mut self, bytes: &[u8], out: &mut Vec<u8>) -> Result<()> {
+        use lz4_flex::frame::{BlockSize, Error, FrameEncoder, FrameInfo};
+        use std::io::Write;
+        // An encoder allocates more than most buffers have, so one is kept; a block size of its own choosing would not do
+        // for the next buffer.
+        let info = || FrameInfo::new().block_size(BlockSize::Max64KB);
+        let mut encoder = self.lz4.take().unwrap_or_else(|| FrameEncoder::with_frame_info(info(), Vec::new()));
+        *encoder.get_mut() = std::mem::take(out);
+        let written = encoder.write_all(bytes).map_err(Error::from).and_then(|()| encoder.try_finish());
+        written.map_err(|e| crate::error::err!(Internal, "cannot compress {} bytes: {e}", bytes.len()))?;
+        *out = std::mem::take(encoder.get_mut());
+        self.lz4 = Some(encoder);
+        Ok(())
+    }
+
+    #[cfg(not(feature = "lz4"))]
+    fn lz4(&mut self, _: &[u8], _: &mut Vec<u8>) -> Result<()> {
+        crate::error::bail!(Unsupported, "this build of weir has no lz4")
     }
 
     #[cfg(feature = "zstd")]
@@ -176,20 +203,6 @@ impl Compressor {
     fn zstd(&mut self, _: &[u8], _: &mut Vec<u8>) -> Result<()> {
         crate::error::bail!(Unsupported, "this build of weir has no zstd")
     }
-}
-
-#[cfg(feature = "lz4")]
-fn lz4(bytes: &[u8], out: &mut Vec<u8>) -> Result<()> {
-    use std::io::Write;
-    let mut encoder = lz4_flex::frame::FrameEncoder::new(out);
-    let written = encoder.write_all(bytes).map_err(lz4_flex::frame::Error::from).and_then(|()| encoder.finish());
-    written.map_err(|e| crate::error::err!(Internal, "cannot compress {} bytes: {e}", bytes.len()))?;
-    Ok(())
-}
-
-#[cfg(not(feature = "lz4"))]
-fn lz4(_: &[u8], _: &mut Vec<u8>) -> Result<()> {
-    crate::error::bail!(Unsupported, "this build of weir has no lz4")
 }
 
 /// Refuses a codec that this build does not have.

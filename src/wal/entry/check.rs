@@ -22,14 +22,14 @@ type Check<T> = Result<T, String>;
 
 /// What an entry may inflate to in all, and how long an array below the top may be.
 #[derive(Debug)]
-pub(super) struct Budget {
+pub(crate) struct Budget {
     bytes: u64,
     children: u64,
 }
 
 impl Budget {
     /// The budget of an object of `len` bytes; unlimited, but for the ratio of each buffer, if a checksum vouches for it.
-    pub(super) fn new(len: usize, trusted: bool) -> Self {
+    pub(crate) fn new(len: usize, trusted: bool) -> Self {
         let len = len as u64;
         if trusted {
             return Self { bytes: u64::MAX, children: 1 << 40 };
@@ -39,7 +39,7 @@ impl Budget {
 }
 
 /// Checks the metadata of a record batch, or of a dictionary's values, whose columns have the types `columns`.
-pub(super) fn check_batch<'t>(
+pub(crate) fn check_batch<'t>(
     batch: RecordBatch<'_>,
     columns: impl IntoIterator<Item = &'t DataType>,
     body: &[u8],
@@ -127,7 +127,7 @@ impl Checker<'_, '_> {
             DataType::Utf8 | DataType::Binary => self.offsets(len, 4).and_then(|()| self.buffer(0)),
             DataType::LargeUtf8 | DataType::LargeBinary => self.offsets(len, 8).and_then(|()| self.buffer(0)),
             DataType::Utf8View | DataType::BinaryView => {
-                self.buffer(times(len, 16)?)?;
+                self.fixed(len, 16)?;
                 let count = self.variadic.as_mut().and_then(Iterator::next).ok_or("a view array's count of buffers is missing")?;
                 let count = usize::try_from(count).ok().filter(|count| *count <= self.buffers.len());
                 let count = count.ok_or("a view array has more buffers than there are")?;
@@ -144,8 +144,8 @@ impl Checker<'_, '_> {
             }
             DataType::ListView(field) | DataType::LargeListView(field) => {
                 let width = if matches!(data_type, DataType::ListView(_)) { 4 } else { 8 };
-                self.buffer(times(len, width)?)?;
-                self.buffer(times(len, width)?)?;
+                self.fixed(len, width)?;
+                self.fixed(len, width)?;
                 self.array(field.data_type(), None).map(drop)
             }
             DataType::FixedSizeList(field, size) => {
@@ -157,7 +157,7 @@ impl Checker<'_, '_> {
                 self.buffer(len)?;
                 let children = match mode {
                     UnionMode::Dense => {
-                        self.buffer(times(len, 4)?)?;
+                        self.fixed(len, 4)?;
                         None
                     }
                     UnionMode::Sparse => Some(len),
@@ -171,19 +171,28 @@ impl Checker<'_, '_> {
                 }
                 self.array(values.data_type(), Some(runs)).map(drop)
             }
-            DataType::Dictionary(key, _) => self.buffer(times(len, width(key)?)?),
-            other => self.buffer(times(len, width(other)?)?),
+            DataType::Dictionary(key, _) => self.fixed(len, width(key)?),
+            other => self.fixed(len, width(other)?),
         }
     }
 
     /// Offsets: one more than rows, or none at all where there are no rows.
     fn offsets(&mut self, len: u64, width: u64) -> Check<()> {
-        let needed = if len == 0 { 0 } else { times(len + 1, width)? };
-        self.buffer(needed)
+        self.fixed(if len == 0 { 0 } else { len + 1 }, width)
     }
 
     /// Checks the next buffer, which must hold `needed` bytes once inflated.
     fn buffer(&mut self, needed: u64) -> Check<()> {
+        self.values(needed, 1)
+    }
+
+    /// Checks the next buffer, of `len` values of `width` bytes each.
+    fn fixed(&mut self, len: u64, width: u64) -> Check<()> {
+        self.values(times(len, width)?, width)
+    }
+
+    /// Checks the next buffer: at least `needed` bytes, in whole units.
+    fn values(&mut self, needed: u64, unit: u64) -> Check<()> {
         let buffer = self.buffers.next().ok_or("a buffer of the schema is missing")?;
         let (Ok(offset), Ok(len)) = (u64::try_from(buffer.offset()), u64::try_from(buffer.length())) else {
             return Err(format!("a buffer has {} bytes at {}", buffer.length(), buffer.offset()));
@@ -203,6 +212,9 @@ impl Checker<'_, '_> {
         if holds < needed {
             return Err(format!("a buffer has {holds} bytes instead of {needed}"));
         }
+        if holds % unit != 0 {
+            return Err(format!("a buffer of values of {unit} bytes has {holds} bytes"));
+        }
         Ok(())
     }
 
@@ -220,9 +232,23 @@ impl Checker<'_, '_> {
         let Some(claim) = u64::try_from(claim).ok().filter(|claim| *claim <= bound && *claim <= self.budget.bytes) else {
             return Err(format!("a compressed buffer of {} bytes claims to hold {claim}", data.len()));
         };
+        if codec == CompressionType::ZSTD && frame_content(data).is_some_and(|content| content != claim) {
+            return Err(format!("a compressed buffer claims to hold {claim} bytes and holds another number"));
+        }
         self.budget.bytes -= claim;
         Ok(claim)
     }
+}
+
+/// How much a Zstandard frame says that it holds.
+#[cfg(feature = "zstd")]
+fn frame_content(frame: &[u8]) -> Option<u64> {
+    zstd::zstd_safe::get_frame_content_size(frame).ok().flatten()
+}
+
+#[cfg(not(feature = "zstd"))]
+fn frame_content(_: &[u8]) -> Option<u64> {
+    None
 }
 
 /// The bytes that one value of a fixed-width type takes.

@@ -9,7 +9,7 @@ use arrow_buffer::{Buffer, MutableBuffer};
 use arrow_data::UnsafeFlag;
 use arrow_ipc::convert::try_fb_to_schema;
 use arrow_ipc::reader::{RecordBatchDecoder, read_dictionary_impl};
-use arrow_ipc::{Endianness, Message, MessageHeader, MetadataVersion, root_as_message_with_opts};
+use arrow_ipc::{CompressionType, Endianness, Message, MessageHeader, MetadataVersion, root_as_message_with_opts};
 use arrow_schema::{DataType, Schema, SchemaRef};
 use bytes::Bytes;
 use flatbuffers::VerifierOptions;
@@ -74,22 +74,45 @@ pub struct SchemaCache(Option<Arc<Header>>);
 ///
 /// # Errors
 ///
-/// `CORRUPTION`, naming the object and the position, if the bytes are not those of a whole entry.
+/// `CORRUPTION`, naming the object and the position, if the bytes are not those of a whole entry; `UNSUPPORTED` if they are
+/// compressed in a way that this build lacks.
 pub fn decode(object: &str, position: u64, bytes: Bytes, cache: &mut SchemaCache) -> Result<Entry> {
     // Arrow's own panics on data that it did not expect are the last line of defence; nothing is left half-changed by them.
     let decoded = catch_unwind(AssertUnwindSafe(|| decode_object(position, bytes, cache)));
     let fault = match decoded {
         Ok(Ok(entry)) => return Ok(entry),
         Ok(Err(fault)) => fault,
-        Err(panic) => format!("it cannot be decoded: {}", panic_message(&*panic)),
+        Err(panic) => Fault::Damaged(format!("it cannot be decoded: {}", panic_message(&*panic))),
     };
-    Err(corruption(object, position, &fault))
+    Err(fault.into_error(object, position))
 }
 
-fn corruption(object: &str, position: u64, fault: &str) -> Error {
-    err!(Corruption, "the entry at position {position} is damaged: {fault} ({object})")
-        .with_str("object", object)
-        .with_u64("position", position)
+/// What is wrong with an object.
+enum Fault {
+    Damaged(String),
+    Unsupported(String),
+}
+
+impl From<String> for Fault {
+    fn from(what: String) -> Self {
+        Self::Damaged(what)
+    }
+}
+
+impl From<&str> for Fault {
+    fn from(what: &str) -> Self {
+        Self::Damaged(what.to_owned())
+    }
+}
+
+impl Fault {
+    fn into_error(self, object: &str, position: u64) -> Error {
+        let error = match self {
+            Self::Damaged(what) => err!(Corruption, "the entry at position {position} is damaged: {what} ({object})"),
+            Self::Unsupported(what) => err!(Unsupported, "the entry at position {position} cannot be read: {what} ({object})"),
+        };
+        error.with_str("object", object).with_u64("position", position)
+    }
 }
 
 fn panic_message(panic: &(dyn std::any::Any + Send)) -> &str {
@@ -97,7 +120,7 @@ fn panic_message(panic: &(dyn std::any::Any + Send)) -> &str {
     text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("arrow panicked")
 }
 
-type Decode<T> = std::result::Result<T, String>;
+type Decode<T> = std::result::Result<T, Fault>;
 
 fn decode_object(position: u64, bytes: Bytes, cache: &mut SchemaCache) -> Decode<Entry> {
     let size = bytes.len();
@@ -110,9 +133,9 @@ fn decode_object(position: u64, bytes: Bytes, cache: &mut SchemaCache) -> Decode
         None => size,
     };
     let object = aligned(bytes);
-    let mut stream = Stream { rest: object.slice_with_length(0, stream_len) };
-    let Some(header) = stream.next()? else { return Err("the stream has no schema".into()) };
-    let header = cache.header(&header)?;
+    let mut stream = Stream { object: &object, at: 0, end: stream_len };
+    let Some(metadata) = stream.metadata()? else { return Err("the stream has no schema".into()) };
+    let header = cache.header(metadata)?;
     let mut reader = Reader {
         header: &header,
         trusted: trailer.is_some(),
@@ -120,11 +143,12 @@ fn decode_object(position: u64, bytes: Bytes, cache: &mut SchemaCache) -> Decode
         dictionaries: HashMap::new(),
         batches: Vec::new(),
     };
-    while let Some(message) = stream.next()? {
-        reader.message(&message)?;
+    while let Some(metadata) = stream.metadata()? {
+        let message = parse(metadata)?;
+        reader.message(&message, &stream.body(&message)?)?;
     }
-    if !stream.rest.is_empty() {
-        return Err(format!("{} bytes follow the end of the stream", stream.rest.len()));
+    if !stream.rest().is_empty() {
+        return Err(format!("{} bytes follow the end of the stream", stream.rest().len()).into());
     }
     let batches = reader.batches;
     if header.is_sentinel != batches.is_empty() {
@@ -153,31 +177,20 @@ fn aligned(bytes: Bytes) -> Buffer {
 }
 
 /// The messages of an IPC stream that is all there.
-struct Stream {
-    rest: Buffer,
+struct Stream<'b> {
+    object: &'b Buffer,
+    at: usize,
+    end: usize,
 }
 
-struct Framed {
-    metadata: Buffer,
-    body: Buffer,
-}
-
-impl Framed {
-    fn parse(metadata: &[u8]) -> Decode<Message<'_>> {
-        // No writer shares tables, so there cannot be more of them than fit.
-        let options = VerifierOptions { max_depth: MAX_DEPTH, max_tables: metadata.len() / 4 + 1, ..Default::default() };
-        let message = root_as_message_with_opts(&options, metadata).map_err(|e| format!("a message cannot be read: {e}"))?;
-        if message.version() != MetadataVersion::V5 {
-            return Err(format!("a message has the version {:?}", message.version()));
-        }
-        Ok(message)
+impl<'b> Stream<'b> {
+    fn rest(&self) -> &'b [u8] {
+        &self.object.as_slice()[self.at..self.end]
     }
-}
 
-impl Stream {
-    /// The next message; `None` at the end of the stream, which must be there.
-    fn next(&mut self) -> Decode<Option<Framed>> {
-        let Some((head, rest)) = self.rest.as_slice().split_first_chunk::<8>() else {
+    /// The next message's metadata; `None` at the end of the stream, which must be there.
+    fn metadata(&mut self) -> Decode<Option<&'b [u8]>> {
+        let Some((head, rest)) = self.rest().split_first_chunk::<8>() else {
             return Err("the stream is cut off".into());
         };
         let [a, b, c, d, len @ ..] = *head;
@@ -185,32 +198,63 @@ impl Stream {
             return Err("a message does not begin as one".into());
         }
         let len = u32::from_le_bytes(len) as usize;
-        if len == 0 {
-            self.rest.advance(8);
-            return Ok(None);
+        if len > rest.len() || !len.is_multiple_of(8) {
+            return Err(format!("a message's metadata has {len} bytes, {} are there", rest.len()).into());
         }
-        if len > rest.len() || len % 8 != 0 {
-            return Err(format!("a message's metadata has {len} bytes, {} are there", rest.len()));
-        }
-        let body = Framed::parse(&rest[..len])?.bodyLength();
-        let Some(body) = usize::try_from(body).ok().filter(|body| *body <= rest.len() - len) else {
-            return Err(format!("a message's body has {body} bytes, {} are there", rest.len() - len));
+        self.at += 8 + len;
+        Ok((len > 0).then_some(&rest[..len]))
+    }
+
+    /// The body of the message whose metadata came last.
+    fn body(&mut self, message: &Message<'_>) -> Decode<Buffer> {
+        let (len, there) = (message.bodyLength(), self.end - self.at);
+        let Some(len) = usize::try_from(len).ok().filter(|len| *len <= there) else {
+            return Err(format!("a message's body has {len} bytes, {there} are there").into());
         };
-        let framed = Framed { metadata: self.rest.slice_with_length(8, len), body: self.rest.slice_with_length(8 + len, body) };
-        self.rest.advance(8 + len + body);
-        Ok(Some(framed))
+        let body = self.object.slice_with_length(self.at, len);
+        self.at += len;
+        Ok(body)
     }
 }
 
-impl SchemaCache {
-    fn header(&mut self, framed: &Framed) -> Decode<Arc<Header>> {
-        if !framed.body.is_empty() {
-            return Err("the schema's message has a body".into());
+/// The message in `metadata`, of any version of the format.
+pub(crate) fn parse_message(metadata: &[u8]) -> Result<Message<'_>, String> {
+    // No writer shares tables, so there cannot be more of them than fit.
+    let options = VerifierOptions { max_depth: MAX_DEPTH, max_tables: metadata.len() / 4 + 1, ..Default::default() };
+    root_as_message_with_opts(&options, metadata).map_err(|e| format!("a message cannot be read: {e}"))
+}
+
+/// The types of the values of the dictionaries that `schema` speaks of, by id. Refuses types that arrow would panic on.
+pub(crate) fn dictionary_types(schema: &Schema) -> Result<HashMap<i64, DataType>, String> {
+    let mut dictionaries = HashMap::new();
+    for field in schema.fields() {
+        schema::check_type(field.data_type(), MAX_DEPTH).map_err(|e| format!("column '{}': {e}", field.name()))?;
+    }
+    for field in schema.flattened_fields() {
+        #[expect(deprecated, reason = "the ids are how a stream's dictionaries find their columns")]
+        if let (Some(id), DataType::Dictionary(_, value)) = (field.dict_id(), field.data_type())
+            && dictionaries.insert(id, (**value).clone()).is_some_and(|other| other != **value)
+        {
+            return Err(format!("dictionary {id} has two types"));
         }
-        if let Some(header) = self.0.as_ref().filter(|header| *header.message == *framed.metadata) {
+    }
+    Ok(dictionaries)
+}
+
+fn parse(metadata: &[u8]) -> Decode<Message<'_>> {
+    let message = parse_message(metadata)?;
+    if message.version() != MetadataVersion::V5 {
+        return Err(format!("a message has the version {:?}", message.version()).into());
+    }
+    Ok(message)
+}
+
+impl SchemaCache {
+    fn header(&mut self, metadata: &[u8]) -> Decode<Arc<Header>> {
+        if let Some(header) = self.0.as_ref().filter(|header| *header.message == *metadata) {
             return Ok(header.clone());
         }
-        let header = Arc::new(Header::read(&framed.metadata)?);
+        let header = Arc::new(Header::read(metadata)?);
         self.0 = Some(header.clone());
         Ok(header)
     }
@@ -218,24 +262,16 @@ impl SchemaCache {
 
 impl Header {
     fn read(metadata: &[u8]) -> Decode<Self> {
-        let message = Framed::parse(metadata)?;
+        let message = parse(metadata)?;
         let header = message.header_as_schema().ok_or("the stream does not begin with a schema")?;
         if header.endianness() != Endianness::Little {
             return Err("the stream is not little endian".into());
         }
+        if message.bodyLength() != 0 {
+            return Err("the schema's message has a body".into());
+        }
         let schema = try_fb_to_schema(header).map_err(|e| format!("the schema cannot be read: {e}"))?;
-        let mut dictionaries = HashMap::new();
-        for field in schema.fields() {
-            schema::check_type(field.data_type(), MAX_DEPTH).map_err(|e| format!("column '{}': {e}", field.name()))?;
-        }
-        for field in schema.flattened_fields() {
-            #[expect(deprecated, reason = "the ids are how a stream's dictionaries find their columns")]
-            if let (Some(id), DataType::Dictionary(_, value)) = (field.dict_id(), field.data_type())
-                && dictionaries.insert(id, (**value).clone()).is_some_and(|other| other != **value)
-            {
-                return Err(format!("dictionary {id} has two types"));
-            }
-        }
+        let dictionaries = dictionary_types(&schema)?;
         let number = |key: &str| match schema.metadata().get(key) {
             None => Ok(None),
             Some(text) => match text.parse::<u64>() {
@@ -249,13 +285,22 @@ impl Header {
             None => false,
             Some("true") if schema.fields().is_empty() => true,
             Some("true") => return Err("a fence sentinel has columns".into()),
-            Some(other) => return Err(format!("its {FENCE_SENTINEL} is {other:?}")),
+            Some(other) => return Err(format!("its {FENCE_SENTINEL} is {other:?}").into()),
         };
         if schema.fields().is_empty() && !is_sentinel {
             return Err("its schema has no columns".into());
         }
         let schema: SchemaRef = Arc::new(schema::strip(&schema));
         Ok(Self { message: metadata.into(), schema, dictionaries, epoch, generation, is_sentinel })
+    }
+}
+
+fn check_codec(batch: arrow_ipc::RecordBatch<'_>) -> Decode<()> {
+    let codec = batch.compression().map(|compression| compression.codec());
+    match codec {
+        Some(CompressionType::LZ4_FRAME) if !cfg!(feature = "lz4") => Err(Fault::Unsupported("this build of weir has no lz4".into())),
+        Some(CompressionType::ZSTD) if !cfg!(feature = "zstd") => Err(Fault::Unsupported("this build of weir has no zstd".into())),
+        _ => Ok(()),
     }
 }
 
@@ -270,18 +315,18 @@ struct Reader<'h> {
 }
 
 impl Reader<'_> {
-    fn message(&mut self, framed: &Framed) -> Decode<()> {
-        let message = Framed::parse(&framed.metadata)?;
+    fn message(&mut self, message: &Message<'_>, body: &Buffer) -> Decode<()> {
         match message.header_type() {
-            MessageHeader::RecordBatch => self.batch(&message, &framed.body),
-            MessageHeader::DictionaryBatch => self.dictionary(&message, &framed.body),
-            other => Err(format!("the stream has a message of type {other:?} behind its schema")),
+            MessageHeader::RecordBatch => self.batch(message, body),
+            MessageHeader::DictionaryBatch => self.dictionary(message, body),
+            other => Err(format!("the stream has a message of type {other:?} behind its schema").into()),
         }
     }
 
     fn batch(&mut self, message: &Message<'_>, body: &Buffer) -> Decode<()> {
         let batch = message.header_as_record_batch().ok_or("a message has no batch")?;
         let schema: &Schema = &self.header.schema;
+        check_codec(batch)?;
         check_batch(batch, schema.fields().iter().map(|field| field.data_type()), body, &mut self.budget)?;
         let version = message.version();
         let read = RecordBatchDecoder::try_new(body, batch, self.header.schema.clone(), &self.dictionaries, &version)
@@ -295,10 +340,11 @@ impl Reader<'_> {
         let id = dictionary.id();
         let value_type = self.header.dictionaries.get(&id).ok_or_else(|| format!("dictionary {id} is not in the schema"))?;
         let values = dictionary.data().ok_or("a dictionary has no values")?;
+        check_codec(values)?;
         check_batch(values, [value_type], body, &mut self.budget)?;
         let (version, skip) = (message.version(), self.skip_validation());
         read_dictionary_impl(body, dictionary, &self.header.schema, &mut self.dictionaries, &version, false, skip)
-            .map_err(|e| format!("dictionary {id} cannot be read: {e}"))
+            .map_err(|e| format!("dictionary {id} cannot be read: {e}").into())
     }
 
     #[expect(unsafe_code, reason = "arrow has no safe way to say that data was validated before")]

@@ -107,6 +107,15 @@ impl BatchEncoder {
         schema::preamble(&self.schema, epoch, generation)
     }
 
+    /// Whether batches of `schema` can be encoded: names and types are equal to those of the encoder's own.
+    ///
+    /// # Errors
+    ///
+    /// `SCHEMA_MISMATCH` naming the first column that differs.
+    pub fn check_schema(&self, schema: &Schema) -> Result<()> {
+        schema::check_same(&self.schema, schema)
+    }
+
     /// Encodes a batch. Where it differs from the encoder's schema in nullability and metadata only, it is stored under the
     /// encoder's schema.
     ///

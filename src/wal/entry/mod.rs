@@ -26,7 +26,9 @@ use bytes::Bytes;
 
 use crate::error::Result;
 
+pub(crate) use check::{Budget, check_batch};
 pub use decode::{Entry, SchemaCache, decode};
+pub(crate) use decode::{dictionary_types, parse_message};
 pub use encode::{BatchEncoder, EncodedBatch};
 pub use memory::allocated_bytes;
 pub use schema::RESERVED_KEYS;

@@ -21,25 +21,25 @@ pub(super) enum Fault {
 }
 
 impl Fault {
-    fn below(self: Box<Self>, name: &str) -> Box<Self> {
-        Box::new(match *self {
+    fn below(self, name: &str) -> Self {
+        match self {
             Self::Nulls(path) if path.is_empty() => Self::Nulls(name.to_owned()),
             Self::Nulls(path) => Self::Nulls(format!("{name}.{path}")),
             Self::Other(error) => Self::Other(error),
-        })
+        }
     }
 }
 
-impl From<Box<Fault>> for Error {
-    fn from(fault: Box<Fault>) -> Self {
-        match *fault {
+impl From<Fault> for Error {
+    fn from(fault: Fault) -> Self {
+        match fault {
             Fault::Nulls(path) => err!(InvalidData, "column '{path}' is not nullable, and has nulls").with_str("field", path),
             Fault::Other(error) => error,
         }
     }
 }
 
-type Walk = Result<(), Box<Fault>>;
+type Walk = Result<(), Fault>;
 
 /// A dictionary that the batch refers to: its message goes before the batch's.
 pub(super) struct Dictionary<'s> {
@@ -69,7 +69,7 @@ impl<'s, 'b> Walker<'s, 'b> {
             && let Some(nulls) = nulls_within(array, start, len)
             && !parent.is_some_and(|parent| parent.slice(start, len).contains(&nulls))
         {
-            return Err(Box::new(Fault::Nulls(field.name().clone())));
+            return Err(Fault::Nulls(field.name().clone()));
         }
         self.array(field.data_type(), array, start, len, field.name())
     }
@@ -129,7 +129,7 @@ impl<'s, 'b> Walker<'s, 'b> {
             _ if data_type.is_nested() => self.nested(data_type, array, start, len).map_err(|fault| fault.below(name)),
             _ => downcast_primitive_array!(
                 array => self.values(array.values(), start, len),
-                other => Err(Box::new(Fault::Other(err!(Unsupported, "column '{name}': the type {other} cannot be logged"))))
+                other => Err(Fault::Other(err!(Unsupported, "column '{name}': the type {other} cannot be logged")))
             ),
         }
     }
@@ -156,7 +156,7 @@ impl<'s, 'b> Walker<'s, 'b> {
                 let parent = array.nulls().filter(|_| !field.is_nullable()).map(|nulls| nulls.expand(size));
                 self.field(field, array.values(), start * size, len * size, parent.as_ref())
             }
-            other => Err(Box::new(Fault::Other(err!(Unsupported, "the type {other} cannot be logged")))),
+            other => Err(Fault::Other(err!(Unsupported, "the type {other} cannot be logged"))),
         }
     }
 
@@ -167,7 +167,7 @@ impl<'s, 'b> Walker<'s, 'b> {
             self.body.push(buffer, start, len);
         } else {
             let bytes = &buffer.as_slice()[start..start + len];
-            let compressed = self.compressor.compress(bytes, self.compression).map_err(|e| Box::new(Fault::Other(e)))?;
+            let compressed = self.compressor.compress(bytes, self.compression).map_err(Fault::Other)?;
             let len = compressed.len();
             self.body.push(&Buffer::from_vec(compressed), 0, len);
         }
@@ -207,7 +207,7 @@ impl<'s, 'b> Walker<'s, 'b> {
     }
 
     /// Appends offsets that begin at 0; returns the range of what they point to.
-    fn offsets<O: OffsetSizeTrait>(&mut self, offsets: &OffsetBuffer<O>, start: usize, len: usize) -> Result<(usize, usize), Box<Fault>> {
+    fn offsets<O: OffsetSizeTrait>(&mut self, offsets: &OffsetBuffer<O>, start: usize, len: usize) -> Result<(usize, usize), Fault> {
         let window = &offsets[start..=start + len];
         let first = window[0];
         if first.is_zero() {
@@ -306,7 +306,7 @@ impl<'s, 'b> Walker<'s, 'b> {
         // More values than rows: only those that are used are logged (PITFALLS C6).
         let slice = array.slice(start, len);
         let compact = arrow_select::dictionary::garbage_collect_any_dictionary(slice.as_any_dictionary())
-            .map_err(|e| Box::new(Fault::Other(err!(InvalidData, "column '{name}': its dictionary cannot be compacted: {e}"))))?;
+            .map_err(|e| Fault::Other(err!(InvalidData, "column '{name}': its dictionary cannot be compacted: {e}")))?;
         let compact = compact.as_any_dictionary();
         self.dictionaries.push(Dictionary { id, first_inner, value_type, values: compact.values().clone() });
         self.keys(compact.keys(), 0, len)
@@ -316,7 +316,7 @@ impl<'s, 'b> Walker<'s, 'b> {
         self.validity(keys.nulls(), start, len)?;
         downcast_primitive_array!(
             keys => self.values(keys.values(), start, len),
-            other => Err(Box::new(Fault::Other(err!(Unsupported, "{other} is not a type of dictionary keys"))))
+            other => Err(Fault::Other(err!(Unsupported, "{other} is not a type of dictionary keys")))
         )
     }
 

@@ -1,0 +1,115 @@
+# weir: everything a contributor runs. `make help` lists the targets.
+# Needs cargo, a C compiler, python3 and GNU make; the tests fetch what else they need (see scripts/need.sh, scripts/venv.sh).
+
+.DEFAULT_GOAL := build
+.DELETE_ON_ERROR:
+SHELL := /bin/sh
+.SHELLFLAGS := -euc
+
+CARGO        ?= cargo
+CARGO_FLAGS  ?= --locked
+# fast: optimised like release, without its slow link-time optimisation. release: what is shipped. dev: what the tests use.
+PROFILE      ?= fast
+TEST_PROFILE ?= dev
+CC           ?= cc
+CFLAGS       ?= -O2 -g
+C_WARNINGS   := -std=c11 -Wall -Wextra -Wpedantic -Werror
+
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+OUT    := $(abspath $(TARGET))/$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))
+SO     := $(if $(filter Darwin,$(shell uname -s)),dylib,so)
+LIB    := $(OUT)/libweir.$(SO)
+VENV   := .venv
+PYTHON := $(abspath $(VENV))/bin/python
+
+.PHONY: help
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+# ---- Build ----------------------------------------------------------------------------------------------------------
+
+.PHONY: all build release examples
+all: build examples ## the library, the tool and the examples
+
+build: ## the library and the tool `weir` (PROFILE=fast|release|dev), below target/
+	$(CARGO) build $(CARGO_FLAGS) --profile $(PROFILE) --lib --bins
+	test -L $(OUT)/libweir.$(SO).0 || ln -s libweir.$(SO) $(OUT)/libweir.$(SO).0 || test -L $(OUT)/libweir.$(SO).0
+
+release: ## the same as shipped: smallest and fastest, slow to build
+	$(MAKE) build PROFILE=release
+
+examples: build
+	mkdir -p $(OUT)/examples/c
+	for name in quickstart minimal; do \
+	  $(CC) $(CFLAGS) $(C_WARNINGS) -Iinclude -o $(OUT)/examples/c/$$name examples/c/$$name.c -L$(OUT) -lweir -Wl,-rpath,$(OUT); \
+	done
+
+# ---- Try ------------------------------------------------------------------------------------------------------------
+
+.PHONY: demo
+demo: examples ## ingest real data, kill the process half-way, lose nothing (FILE=… DIR=… to use your own)
+	$(OUT)/examples/c/quickstart $(if $(FILE)$(DIR),$(or $(FILE),examples/data/flights.arrow)) $(DIR)
+
+# ---- Test -----------------------------------------------------------------------------------------------------------
+
+.PHONY: test test-rust test-c test-python test-demo
+test: test-rust test-c test-python test-demo ## the whole suite
+	@echo "All tests passed."
+
+test-rust: $(VENV)/.ready ## Rust tests: units, protocol, faults, kills, formats, S3
+	WEIR_TEST_PYTHON=$(PYTHON) $(CARGO) test $(CARGO_FLAGS) --profile $(TEST_PROFILE) $(ARGS)
+
+test-c: ## the C ABI from C, under AddressSanitizer and under valgrind
+	sh scripts/need.sh valgrind valgrind
+	$(MAKE) build PROFILE=$(TEST_PROFILE)
+	$(MAKE) run-c-tests PROFILE=$(TEST_PROFILE)
+
+.PHONY: run-c-tests
+run-c-tests:
+	CC='$(CC)' sh tests/c/run.sh $(OUT)
+
+test-python: $(VENV)/.ready ## the Python side of the interoperability tests, tested by itself
+	$(PYTHON) tests/python/selftest.py
+
+test-demo: ## the examples on a build of the tests' profile
+	$(MAKE) demo PROFILE=$(TEST_PROFILE)
+	$(MAKE) run-minimal PROFILE=$(TEST_PROFILE)
+
+.PHONY: run-minimal
+run-minimal: examples
+	lines=$$($(OUT)/examples/c/minimal examples/data/flights.arrow); echo "$$lines" | grep '^tail  position 16, 250 rows$$'
+
+$(VENV)/.ready: tests/python/requirements.txt
+	sh scripts/venv.sh $(VENV) tests/python/requirements.txt
+	touch $@
+
+# ---- Check ----------------------------------------------------------------------------------------------------------
+
+.PHONY: check fmt
+check: ## formatting, lints, header and symbols, documentation: all without a warning
+	$(CARGO) fmt --check
+	$(CARGO) clippy $(CARGO_FLAGS) --all-targets -- -D warnings
+	$(CARGO) clippy $(CARGO_FLAGS) --no-default-features --lib -- -D warnings
+	RUSTDOCFLAGS='-D warnings' $(CARGO) doc $(CARGO_FLAGS) --no-deps
+	$(CARGO) test $(CARGO_FLAGS) --profile $(TEST_PROFILE) --test ffi_header
+	sh tests/c/coverage.sh
+
+fmt: ## format the Rust code
+	$(CARGO) fmt
+
+# ---- Measure, soak, clean -------------------------------------------------------------------------------------------
+
+.PHONY: bench soak clean
+bench: ## every figure with its limit (DIR=… ROUNDS=… SIZES=percent of the full ones, ONLY=part of a suite's name)
+	$(CARGO) bench $(CARGO_FLAGS) --bench weir -- $(if $(DIR),--dir $(DIR)) \
+	  $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(SIZES),--scale $(SIZES)) $(if $(ONLY),--only $(ONLY)) $(ARGS)
+
+SEEDS ?= 100000
+KILLS ?= 5000
+soak: ## the randomised protocol and kill tests for long (SEEDS=… KILLS=…)
+	WEIR_SEEDS=$(SEEDS) $(CARGO) test $(CARGO_FLAGS) --profile $(TEST_PROFILE) --test protocol_sim -- --nocapture
+	WEIR_KILLS=$(KILLS) $(CARGO) test $(CARGO_FLAGS) --profile $(TEST_PROFILE) --test sigkill -- --nocapture
+
+clean: ## remove all that was built or fetched
+	$(CARGO) clean
+	rm -rf $(VENV)

@@ -1,0 +1,182 @@
+//! Sessions.
+
+use std::ffi::c_char;
+use std::sync::Arc;
+
+use super::args::{self, Out};
+use super::buffer::WeirBuffer;
+use super::error::{WeirError, WeirStatus};
+use super::guard::{guard, guard_on};
+use super::handle::{self, Handle, Opaque, Owned};
+use super::options::{self, Options, field_ends};
+use crate::error::{Error, Result, bail};
+use crate::runtime;
+use crate::session::Session;
+use crate::store::Settings;
+
+/// What is shared by all that is opened through it: object stores with their settings, and metrics. It may be used from any
+/// thread.
+pub struct WeirSession {
+    _opaque: [u8; 0],
+}
+
+impl Opaque for WeirSession {
+    type Core = Arc<Session>;
+    const MAGIC: u32 = u32::from_be_bytes(*b"sess");
+    const NAME: &'static str = "session";
+}
+
+/// A setting. Both texts are NUL-terminated UTF-8 and are copied.
+#[derive(Debug, Clone, Copy)]
+#[repr(C)]
+pub struct WeirKeyValue {
+    /// One of weir_store_settings_list(), in any case.
+    pub key: *const c_char,
+    /// Its value.
+    pub value: *const c_char,
+}
+
+/// Options of weir_session_new().
+#[derive(Debug, Clone, Copy)]
+#[repr(C)]
+pub struct WeirSessionOptions {
+    /// `sizeof(WeirSessionOptions)`.
+    pub struct_size: u32,
+    /// Must be 0.
+    pub reserved: u32,
+    /// Settings of object stores, such as credentials; NULL for none (default). An unknown key is an error.
+    pub store_settings: *const WeirKeyValue,
+    /// How many there are.
+    pub store_settings_len: usize,
+}
+
+// SAFETY: `repr(C)`, integers and pointers, no padding at the end.
+unsafe impl Options for WeirSessionOptions {
+    const NAME: &'static str = "WeirSessionOptions";
+    const FROZEN: usize = size_of::<Self>();
+    const ENDS: &'static [usize] = field_ends!(WeirSessionOptions: struct_size, reserved, store_settings, store_settings_len);
+    fn defaults() -> Self {
+        Self { struct_size: size_of::<Self>() as u32, reserved: 0, store_settings: std::ptr::null(), store_settings_len: 0 }
+    }
+}
+
+impl WeirSessionOptions {
+    unsafe fn decode(&self) -> Result<Settings> {
+        if self.reserved != 0 {
+            bail!(InvalidArgument, "WeirSessionOptions.reserved is not 0");
+        }
+        // SAFETY: the caller's promise.
+        let pairs = unsafe { args::slice("store_settings", self.store_settings, self.store_settings_len) }?;
+        let pairs = pairs.iter().enumerate().map(|(index, pair)| {
+            let name = |error: Error| error.context(format_args!("store_settings[{index}]"));
+            // SAFETY: the caller's promise.
+            let (key, value) = unsafe { (args::text("key", pair.key), args::text("value", pair.value)) };
+            Ok((key.map_err(name)?.to_owned(), value.map_err(name)?.to_owned()))
+        });
+        Settings::new(pairs.collect::<Result<Vec<_>>>()?)
+    }
+}
+
+/// Fills options with their defaults.
+///
+/// @param options      the struct
+/// @param struct_size  `sizeof(WeirSessionOptions)` as the caller knows it, in bytes: no more is written
+///
+/// # Safety
+///
+/// `options` is NULL or `struct_size` bytes there may be written.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn weir_session_options_init(options: *mut WeirSessionOptions, struct_size: u32) {
+    // SAFETY: the caller's promise.
+    unsafe { options::init(options, struct_size) };
+}
+
+/// Makes a session. Makes no request and starts no thread.
+///
+/// @param options  NULL for the defaults
+/// @param session  receives the session; free it with weir_session_free()
+/// @param error    receives the error, unless NULL
+/// @return WEIR_STATUS_OK, WEIR_STATUS_INVALID_ARGUMENT naming an unknown setting or a bad value
+///
+/// # Safety
+///
+/// Pointers are NULL or as described.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn weir_session_new(
+    options: *const WeirSessionOptions,
+    session: *mut *mut WeirSession,
+    error: *mut *mut WeirError,
+) -> WeirStatus {
+    // SAFETY: the caller's promise.
+    let out = unsafe { Out::<Owned<WeirSession>>::clear("session", session) };
+    let body = || {
+        out.check()?;
+        // SAFETY: the caller's promise.
+        let settings = unsafe { options::read(options)?.decode() }?;
+        runtime::watch_fork();
+        out.set(Owned::new(Session::new(settings)?));
+        Ok(())
+    };
+    // SAFETY: the caller's promise.
+    unsafe { guard(error, body) }
+}
+
+/// Frees a session. What was opened through it goes on and keeps what it needs. NULL is allowed.
+///
+/// # Safety
+///
+/// `session` is NULL or a session that was not freed, and is not used any more.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn weir_session_free(session: *mut WeirSession) {
+    // SAFETY: the caller's promise.
+    unsafe { handle::free(session) };
+}
+
+/// Lists the keys of store settings that this build knows, one per line.
+///
+/// @param keys   receives the text; free it with weir_buffer_free()
+/// @param error  receives the error, unless NULL
+/// @return WEIR_STATUS_OK, WEIR_STATUS_INVALID_ARGUMENT
+///
+/// # Safety
+///
+/// Pointers are NULL or as described.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn weir_store_settings_list(keys: *mut *mut WeirBuffer, error: *mut *mut WeirError) -> WeirStatus {
+    // SAFETY: the caller's promise.
+    let out = unsafe { Out::clear("keys", keys) };
+    let body = || {
+        out.check()?;
+        out.set(WeirBuffer::of(Settings::known_keys().iter().map(|key| format!("{key}\n")).collect::<String>()));
+        Ok(())
+    };
+    // SAFETY: the caller's promise.
+    unsafe { guard(error, body) }
+}
+
+/// The metrics of all that was opened through a session, in the text format of Prometheus.
+///
+/// @param session  the session
+/// @param text     receives the text; free it with weir_buffer_free()
+/// @param error    receives the error, unless NULL
+/// @return WEIR_STATUS_OK, WEIR_STATUS_INVALID_ARGUMENT
+///
+/// # Safety
+///
+/// `session` is NULL or a session that was not freed; pointers are NULL or as described.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn weir_metrics_prometheus(
+    session: *const WeirSession,
+    text: *mut *mut WeirBuffer,
+    error: *mut *mut WeirError,
+) -> WeirStatus {
+    // SAFETY: the caller's promise.
+    let out = unsafe { Out::clear("text", text) };
+    let body = |session: &Handle<WeirSession>| {
+        out.check()?;
+        out.set(WeirBuffer::of(session.core.metrics().prometheus()));
+        Ok(())
+    };
+    // SAFETY: the caller's promise.
+    unsafe { guard_on(session, error, body) }
+}

@@ -1,0 +1,215 @@
+//! What handles share that are opened together: the settings of stores, the stores, the surroundings and the metrics.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Weak};
+
+use parking_lot::Mutex;
+
+use crate::env::Env;
+use crate::error::Result;
+use crate::runtime;
+use crate::store::{self, RequestCounts, Settings, Store};
+
+/// Something that has figures to show: a writer, a tailer.
+pub trait MetricSource: Send + Sync {
+    /// Adds its figures, from now.
+    fn collect(&self, metrics: &mut Metrics);
+}
+
+/// Figures, summed over all sources by name.
+#[derive(Debug, Default)]
+pub struct Metrics {
+    /// In the order of their first appearance.
+    figures: Vec<Figure>,
+}
+
+#[derive(Debug)]
+struct Figure {
+    name: &'static str,
+    help: &'static str,
+    kind: &'static str,
+    /// By their labels, as they are printed.
+    samples: Vec<(String, f64)>,
+}
+
+impl Metrics {
+    /// Adds to a figure that only grows. Labels are name and value; all sources give a figure the same names.
+    pub fn counter(&mut self, name: &'static str, help: &'static str, labels: &[(&str, &str)], value: u64) {
+        self.add(name, help, "counter", labels, value as f64);
+    }
+
+    /// Adds to a figure that goes up and down.
+    pub fn gauge(&mut self, name: &'static str, help: &'static str, labels: &[(&str, &str)], value: u64) {
+        self.add(name, help, "gauge", labels, value as f64);
+    }
+
+    fn add(&mut self, name: &'static str, help: &'static str, kind: &'static str, labels: &[(&str, &str)], value: f64) {
+        let labels = labels.iter().map(|(name, value)| format!("{name}=\"{}\"", escape(value))).collect::<Vec<_>>().join(",");
+        let at = self.figures.iter().position(|figure| figure.name == name).unwrap_or_else(|| {
+            self.figures.push(Figure { name, help, kind, samples: Vec::new() });
+            self.figures.len() - 1
+        });
+        let samples = &mut self.figures[at].samples;
+        match samples.iter_mut().find(|(known, _)| *known == labels) {
+            Some((_, sum)) => *sum += value,
+            None => samples.push((labels, value)),
+        }
+    }
+
+    /// In the text format of Prometheus, version 0.0.4.
+    #[must_use]
+    pub fn prometheus(&self) -> String {
+        self.to_string()
+    }
+}
+
+impl fmt::Display for Metrics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for Figure { name, help, kind, samples } in &self.figures {
+            writeln!(f, "# HELP {name} {help}\n# TYPE {name} {kind}")?;
+            for (labels, value) in samples {
+                match labels.as_str() {
+                    "" => writeln!(f, "{name} {value}")?,
+                    labels => writeln!(f, "{name}{{{labels}}} {value}")?,
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A label's value as Prometheus wants it.
+fn escape(value: &str) -> String {
+    value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
+}
+
+/// One place, opened with or without fsync.
+type Key = (String, bool);
+
+/// See the module's documentation. Shared as an `Arc` by all that is opened through it.
+pub struct Session {
+    settings: Settings,
+    env: Env,
+    stores: Mutex<HashMap<Key, Store>>,
+    sources: Mutex<Vec<Weak<dyn MetricSource>>>,
+}
+
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session").field("settings", &self.settings).finish_non_exhaustive()
+    }
+}
+
+impl Session {
+    /// A session with real time and real threads.
+    pub fn new(settings: Settings) -> Result<Arc<Self>> {
+        Self::with_env(settings, runtime::env())
+    }
+
+    /// A session in the surroundings `env`.
+    pub fn with_env(settings: Settings, env: Env) -> Result<Arc<Self>> {
+        runtime::check_fork()?;
+        Ok(Arc::new(Self { settings, env, stores: Mutex::default(), sources: Mutex::default() }))
+    }
+
+    /// The surroundings.
+    #[must_use]
+    pub fn env(&self) -> &Env {
+        &self.env
+    }
+
+    /// The store at `root_url`: one and the same for all that is opened at that place through this session, so that they share
+    /// its connections and wake each other up. Local writes are made durable if `fsync` says so and the settings do not forbid
+    /// it.
+    pub fn store(&self, root_url: &str, fsync: bool) -> Result<Store> {
+        let mut settings = self.settings.clone();
+        settings.fsync = Some(fsync && settings.fsync.unwrap_or(true));
+        // Opening makes no request, and only an open store knows where it really is.
+        let store = store::open(root_url, &settings, &self.env)?;
+        if !store.is_blocking() {
+            // Its requests need the runtime's context from their first poll.
+            runtime::handle()?;
+        }
+        Ok(self.stores.lock().entry((store.identity(), fsync)).or_insert(store).clone())
+    }
+
+    /// Has `source` collected for [`Session::metrics`], for as long as it lives.
+    pub fn register(&self, source: Weak<dyn MetricSource>) {
+        let mut sources = self.sources.lock();
+        sources.retain(|source| source.strong_count() > 0);
+        sources.push(source);
+    }
+
+    /// The figures of all that was opened through this session.
+    #[must_use]
+    pub fn metrics(&self) -> Metrics {
+        let mut metrics = Metrics::default();
+        let stores: Vec<_> = self.stores.lock().values().cloned().collect();
+        for store in &stores {
+            requests(&mut metrics, store.requests());
+        }
+        // Collected outside the lock: a source may take its own.
+        let sources: Vec<_> = self.sources.lock().iter().filter_map(Weak::upgrade).collect();
+        for source in sources {
+            source.collect(&mut metrics);
+        }
+        metrics
+    }
+}
+
+fn requests(metrics: &mut Metrics, counts: RequestCounts) {
+    let RequestCounts { create, put, get, head, list, delete } = counts;
+    for (kind, count) in [("create", create), ("put", put), ("get", get), ("head", head), ("list", list), ("delete", delete)] {
+        metrics.counter("weir_store_requests_total", "Requests made to object stores.", &[("kind", kind)], count);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::ErrorKind;
+
+    fn session() -> Arc<Session> {
+        Session::new(Settings::default()).unwrap()
+    }
+
+    #[test]
+    fn one_store_per_place_and_fsync() {
+        let session = session();
+        let name = uuid::Uuid::new_v4().simple().to_string();
+        let one = session.store(&format!("memory://{name}/a"), true).unwrap();
+        let two = session.store(&format!("memory://{name}/a/"), true).unwrap();
+        runtime::block_on(one.put("x", bytes::Bytes::from_static(b"1")), -1).unwrap();
+        assert_eq!(two.requests().put, 1, "the counters are shared");
+        let other = session.store(&format!("memory://{name}/a"), false).unwrap();
+        assert_eq!(other.requests().put, 0);
+        assert!(session.metrics().prometheus().contains("weir_store_requests_total{kind=\"put\"} 1\n"));
+    }
+
+    #[test]
+    fn a_bad_root_is_an_error_of_the_call() {
+        assert_eq!(session().store("nowhere://x", true).unwrap_err().kind(), ErrorKind::Unsupported);
+    }
+
+    #[test]
+    fn figures_are_summed_over_living_sources() {
+        struct Source(u64);
+        impl MetricSource for Source {
+            fn collect(&self, metrics: &mut Metrics) {
+                metrics.counter("weir_puts_total", "Puts.", &[], self.0);
+                metrics.gauge("weir_pending", "Pending.", &[("shard", "a\"b\\")], self.0);
+            }
+        }
+        let session = session();
+        let sources: Vec<Arc<dyn MetricSource>> = vec![Arc::new(Source(1)), Arc::new(Source(2))];
+        for source in &sources {
+            session.register(Arc::downgrade(source));
+        }
+        let expected = "# HELP weir_puts_total Puts.\n# TYPE weir_puts_total counter\nweir_puts_total 3\n\
+            # HELP weir_pending Pending.\n# TYPE weir_pending gauge\nweir_pending{shard=\"a\\\"b\\\\\"} 3\n";
+        assert_eq!(session.metrics().prometheus(), expected);
+        drop(sources);
+        assert_eq!(session.metrics().prometheus(), "");
+    }
+}
