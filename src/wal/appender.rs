@@ -308,7 +308,7 @@ impl Appender {
             bail!(Poisoned, "{}: {conflicts} positions in a row were taken by others, up to {}", self.place(), self.next);
         }
         self.next = following(self.next)?;
-        self.lost |= conflicts % REDISCOVER_EVERY == 0;
+        self.lost |= conflicts.is_multiple_of(REDISCOVER_EVERY);
         Ok(())
     }
 
