@@ -549,7 +549,7 @@ fn threads_share_a_writer() {
 fn the_manifest_carries_the_tip_for_the_next_writer() {
     let world = World::blocking();
     let writer = world.threaded_writer(durable());
-    writer.put_all((0..5).map(|n| Ok(batch(n..n + 1))), None).unwrap();
+    writer.put(&batch(0..5), None).unwrap();
     writer.put(&batch(5..6), None).unwrap();
     let next = world.threaded_writer(durable());
     assert_eq!(next.manifest().unwrap().wal_entry_position_last_seen, 2);
