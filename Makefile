@@ -48,7 +48,7 @@ examples: build
 
 .PHONY: demo
 demo: examples ## ingest real data, kill the process half-way, lose nothing (FILE=… DIR=… to use your own)
-	$(OUT)/examples/c/quickstart $(if $(FILE)$(DIR),$(or $(FILE),examples/data/flights.arrow)) $(DIR)
+	$(OUT)/examples/c/quickstart '$(or $(FILE),examples/data/flights.arrow)' $(if $(DIR),'$(DIR)')
 
 # ---- Test -----------------------------------------------------------------------------------------------------------
 

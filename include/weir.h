@@ -1498,7 +1498,7 @@ void weir_trim_options_init(WeirTrimOptions *options, uint32_t struct_size);
  * @param up_to           the last position that may go
  * @param options         NULL for the defaults
  * @param timeout_ms      < 0 = for ever
- * @param first_position  receives the oldest position that is left; NULL if not wanted
+ * @param first_position  receives the oldest position that is left, 0 if the log is empty; NULL if not wanted
  * @param error           receives the error, unless NULL
  * @return WEIR_STATUS_OK, also if nothing was old enough; WEIR_STATUS_NOT_FOUND; WEIR_STATUS_INVALID_ARGUMENT, also where entries hold rows that
  * are nowhere else yet; WEIR_STATUS_TIMED_OUT; WEIR_STATUS_STORAGE. After an error what is left is still without a hole.
@@ -1513,7 +1513,7 @@ WeirStatus weir_shard_trim(const WeirSession *session,
                            WeirError **error);
 
 /**
- * weir_shard_trim() with a completion: the event's `value` is the oldest position that is left.
+ * weir_shard_trim() with a completion: the event's `value` is the oldest position that is left, 0 if the log is empty.
  *
  * @param session     the session
  * @param root        the URL or path

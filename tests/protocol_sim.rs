@@ -182,6 +182,8 @@ impl Run {
             }
             self.sleep(Duration::from_secs(2)).await;
         }
+        // Longer than any writer lingers.
+        self.sleep(Duration::from_secs(5)).await;
         if !world.failed() {
             check::everything(self).await;
         }

@@ -44,10 +44,10 @@ static void die(const char *format, ...) {
   exit(1);
 }
 
-/* Ends the program with weir's own account of the failure. */
-static void check(WeirStatus status, const char *what, WeirError *error) {
+/* Ends the program with weir's own account of the failure. Takes the error's place, as the call that fills it is an argument too. */
+static void check(WeirStatus status, const char *what, WeirError *const *error) {
   if (status == WEIR_STATUS_OK) return;
-  die("%s: %s (%s)", what, error ? weir_error_message(error) : "no message", weir_status_name(status));
+  die("%s: %s (%s)", what, weir_error_message(*error), weir_status_name(status));
 }
 
 static int64_t now_ns(void) {
@@ -115,7 +115,7 @@ typedef struct {
 static Source source_open(const char *file) {
   Source s = {0};
   WeirError *error = NULL;
-  check(weir_ipc_open_file(file, &s.stream, &error), file, error);
+  check(weir_ipc_open_file(file, &s.stream, &error), "source", &error);
   if (s.stream.get_schema(&s.stream, &s.schema) != 0) die("%s: %s", file, s.stream.get_last_error(&s.stream));
   return s;
 }
@@ -166,14 +166,14 @@ static ColumnSum *source_sums(const char *file, uint64_t batches, uint64_t *rows
 static WeirSession *new_session(void) {
   WeirSession *session = NULL;
   WeirError *error = NULL;
-  check(weir_session_new(NULL, &session, &error), "session", error);
+  check(weir_session_new(NULL, &session, &error), "session", &error);
   return session;
 }
 
 static WeirWriter *open_writer(WeirSession *session, const char *root, const char *shard, const struct ArrowSchema *schema) {
   WeirWriter *writer = NULL;
   WeirError *error = NULL;
-  check(weir_writer_open(session, root, shard, schema, NULL, &writer, &error), "open", error); /* durable by default */
+  check(weir_writer_open(session, root, shard, schema, NULL, &writer, &error), "open", &error); /* durable by default */
   return writer;
 }
 
@@ -181,7 +181,7 @@ static WeirAck put(WeirWriter *writer, struct ArrowArray *batch, int64_t *ns) {
   WeirAck ack;
   WeirError *error = NULL;
   int64_t start = now_ns();
-  check(weir_writer_put(writer, batch, -1, &ack, &error), "put", error); /* returns when the batch is on disk */
+  check(weir_writer_put(writer, batch, -1, &ack, &error), "put", &error); /* returns when the batch is on disk */
   *ns = now_ns() - start;
   return ack;
 }
@@ -317,12 +317,12 @@ static void log_entry(Log *log, const WeirEntry *entry, const struct ArrowSchema
   struct ArrowSchema stored = {0};
   log_run(log, entry);
   if (weir_entry_is_sentinel(entry)) return; /* has no columns and no batches */
-  check(weir_entry_schema(entry, &stored, &error), "schema of an entry", error);
+  check(weir_entry_schema(entry, &stored, &error), "schema of an entry", &error);
   if (!same_columns(&stored, schema)) die("position %" PRIu64 " has other columns than the source", weir_entry_position(entry));
   stored.release(&stored);
   for (size_t i = 0; i < weir_entry_batch_count(entry); i++) {
     struct ArrowArray batch = {0};
-    check(weir_entry_batch(entry, i, &batch, &error), "batch of an entry", error);
+    check(weir_entry_batch(entry, i, &batch, &error), "batch of an entry", &error);
     add_batch(log->sums, schema, &batch);
     batch.release(&batch); /* the memory is the entry's, shared: nothing was copied */
   }
@@ -338,9 +338,9 @@ static Log read_log(WeirSession *session, const char *root, const char *shard, c
   WeirEntry *entry = NULL;
   WeirError *error = NULL;
   options.from = 1;
-  check(weir_tailer_open(session, root, shard, &options, &tailer, &error), "tail", error);
+  check(weir_tailer_open(session, root, shard, &options, &tailer, &error), "tail", &error);
   for (;;) {
-    check(weir_tailer_next(tailer, -1, &entry, &error), "tail", error);
+    check(weir_tailer_next(tailer, -1, &entry, &error), "tail", &error);
     if (entry == NULL) break; /* the end: this tailer does not follow */
     log_entry(&log, entry, schema);
     weir_entry_free(entry);
@@ -415,7 +415,7 @@ static int story(char *self, const char *file, const char *root) {
   printf("\n%s3  The rest is put%s\n", bold, plain);
   put_rest(writer, &source, landed);
   WeirError *error = NULL;
-  check(weir_writer_close(writer, 10000, &error), "close", error);
+  check(weir_writer_close(writer, 10000, &error), "close", &error);
   weir_writer_free(writer);
 
   printf("\n%s4  Everything is read back%s\n", bold, plain);

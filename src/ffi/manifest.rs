@@ -160,7 +160,10 @@ pub unsafe extern "C" fn weir_manifest_field(
         )
     };
     let body = |manifest: &Handle<WeirManifest>| {
-        (id.check()?, id_len.check()?, value.check()?, value_len.check()?);
+        id.check()?;
+        id_len.check()?;
+        value.check()?;
+        value_len.check()?;
         let fields = &manifest.core.shard_field_entries;
         let field =
             fields.get(index).ok_or_else(|| err!(InvalidArgument, "the manifest has {} fields, and no field {index}", fields.len()))?;

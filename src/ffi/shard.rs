@@ -1,5 +1,6 @@
 //! Shards as a whole: listing, the manifest, sealing, trimming, routing.
 
+use std::collections::BTreeSet;
 use std::ffi::c_char;
 use std::time::Duration;
 
@@ -209,7 +210,11 @@ unsafe fn init(
         let (id, value) = unsafe { (args::text("field_id", field.field_id)?, args::slice("value", field.value, field.value_len)?) };
         Ok(ShardFieldEntry { field_id: id.into(), value: Bytes::copy_from_slice(value) })
     });
-    let fields = fields.collect::<Result<Vec<_>>>()?;
+    let fields = fields.collect::<Result<Vec<ShardFieldEntry>>>()?;
+    let mut known = BTreeSet::new();
+    if let Some(twice) = fields.iter().find(|field| !known.insert(field.field_id.as_str())) {
+        bail!(InvalidArgument, "the field {:?} is given twice", twice.field_id);
+    }
     let run = move |shard: Shard| async move { shard.manifests().init(spec_id, fields).await.map(drop) };
     // SAFETY: the caller's promise.
     unsafe { on_shard(session, root, shard_id, run) }
@@ -447,7 +452,7 @@ unsafe fn trim_up_to(
 /// @param up_to           the last position that may go
 /// @param options         NULL for the defaults
 /// @param timeout_ms      < 0 = for ever
-/// @param first_position  receives the oldest position that is left; NULL if not wanted
+/// @param first_position  receives the oldest position that is left, 0 if the log is empty; NULL if not wanted
 /// @param error           receives the error, unless NULL
 /// @return WEIR_STATUS_OK, also if nothing was old enough; WEIR_STATUS_NOT_FOUND; WEIR_STATUS_INVALID_ARGUMENT, also where entries hold rows that
 /// are nowhere else yet; WEIR_STATUS_TIMED_OUT; WEIR_STATUS_STORAGE. After an error what is left is still without a hole.
@@ -468,10 +473,11 @@ pub unsafe extern "C" fn weir_shard_trim(
 ) -> WeirStatus {
     // SAFETY: the caller's promise, here and below.
     let out = unsafe { Out::clear("first_position", first_position) }.or_null();
+    // SAFETY: the same.
     unsafe { call::wait(error, timeout_ms, out, || trim_up_to(session, root, shard_id, up_to, options)) }
 }
 
-/// weir_shard_trim() with a completion: the event's `value` is the oldest position that is left.
+/// weir_shard_trim() with a completion: the event's `value` is the oldest position that is left, 0 if the log is empty.
 ///
 /// @param session     the session
 /// @param root        the URL or path

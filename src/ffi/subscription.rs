@@ -187,5 +187,6 @@ pub unsafe extern "C" fn weir_subscription_cancel(subscription: *const WeirSubsc
 pub unsafe extern "C" fn weir_subscription_free(subscription: *mut WeirSubscription) {
     // SAFETY: the caller's promise, here and below.
     unsafe { weir_subscription_cancel(subscription) };
+    // SAFETY: the same.
     unsafe { handle::free(subscription) };
 }

@@ -160,6 +160,7 @@ unsafe fn open(
     // SAFETY: the caller's promise, here and below.
     let options = unsafe { options::read(options) }?;
     let (config, validate, fsync) = (options.decode()?, flag("validate", options.validate)?, flag("fsync", options.fsync)?);
+    // SAFETY: the same.
     let OpenOptions { handle, store, shard, schema } = unsafe { OpenOptions::decode(session, root, shard_id, schema, fsync) }?;
     let session = Arc::clone(&handle.core);
     let blocking = store.is_blocking();
@@ -295,6 +296,8 @@ pub unsafe extern "C" fn weir_writer_put_async(
     let body = |writer: &Handle<WeirWriter>| {
         // SAFETY: the caller's promise.
         let offered = unsafe { Offered::new(completion) }?;
+        // After a shutdown nothing is accepted that only a thread of weir's could do.
+        runtime::handle()?;
         let batch = writer.core.import(array)?;
         writer.core.writer.put_async_with(&batch, || completing(offered))
     };
@@ -358,6 +361,7 @@ pub unsafe extern "C" fn weir_writer_put_stream(
 ) -> WeirStatus {
     // SAFETY: the caller's promise, here and below.
     let (stream, out) = unsafe { (arrow::take_stream(stream), Out::clear("ack", ack).or_null()) };
+    // SAFETY: the same.
     unsafe { call::wait(error, -1, out, || put_stream(writer, stream, timeout_ms)) }
 }
 
@@ -381,6 +385,7 @@ pub unsafe extern "C" fn weir_writer_put_stream_async(
 ) -> WeirStatus {
     // SAFETY: the caller's promise, here and below.
     let stream = unsafe { arrow::take_stream(stream) };
+    // SAFETY: the same.
     unsafe { call::defer(error, completion, || put_stream(writer, stream, -1)) }
 }
 

@@ -55,7 +55,9 @@ async fn sleep(duration: Duration) {
         return tokio::time::sleep(duration).await;
     }
     if let Ok(handle) = super::handle() {
-        let mut task = Abort(handle.spawn(tokio::time::sleep_until(tokio::time::Instant::now() + duration)));
+        // Made within the task: outside of a runtime's context, as before its first use, a timer panics when it is made.
+        let until = tokio::time::Instant::now() + duration;
+        let mut task = Abort(handle.spawn(async move { tokio::time::sleep_until(until).await }));
         if (&mut task.0).await.is_ok() {
             return;
         }

@@ -8,6 +8,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use futures_util::future::join;
+
 use super::entry::{self, EncodedEntry, EntryId};
 use super::positions;
 use super::tips::{Attached, Tip};
@@ -23,6 +25,10 @@ const REDISCOVER_EVERY: u32 = 16;
 const MAX_CONFLICTS: u32 = 1024;
 /// How often the tip is looked for in a row when that takes so long that the answer is stale.
 const MAX_REFRESHES: usize = 3;
+/// A writer that appends all the time looks at the fence once in so many appends, and …
+const WATCH_APPENDS: u32 = 16;
+/// … not more often than this.
+const WATCH_EVERY: Duration = Duration::from_millis(20);
 /// Staging files younger than this may belong to a live writer.
 const STAGING_AGE: Duration = Duration::from_secs(24 * 3600);
 
@@ -53,6 +59,8 @@ pub struct Appender {
     fresh_at: Duration,
     /// So many positions in a row were taken that the tip is to be looked for.
     lost: bool,
+    /// Creates since the last look at the fence, and when that was.
+    unwatched: (u32, Duration),
     terminal: Option<Error>,
     stats: Arc<AppendStats>,
     tip: Attached,
@@ -131,6 +139,7 @@ impl Appender {
             next: following(tip.max(claim.tip_hint()))?,
             fresh_at: found_at,
             lost: false,
+            unwatched: (0, env.clock.now()),
             terminal: None,
             stats: Arc::default(),
             tip: attached,
@@ -252,7 +261,7 @@ impl Appender {
         }
         let path = self.shard.entry(self.next);
         let began = self.env.clock.now();
-        match self.store.create(&path, &entry.parts).await? {
+        match self.create(&path, entry).await? {
             Created::Done => {}
             // The occupant may be our own entry after a lost answer, of ours or of a client underneath (PITFALLS A3, A8).
             Created::Exists => match self.store.read(&path).await? {
@@ -276,6 +285,24 @@ impl Appender {
             self.fresh_at = self.fresh_at.max(began);
         }
         Ok(Attempt::Landed)
+    }
+
+    /// Creates the entry, now and then with a look at the fence at the same time. A successor needs several requests for each
+    /// position that it finds taken, we one for each that we take: without the look, one who never pauses keeps it out for ever
+    /// (PITFALLS B1). What it finds counts from the next append on, as our entry lies before the sentinel if it lands.
+    async fn create(&mut self, path: &str, entry: &EncodedEntry) -> Result<Created> {
+        let now = self.env.clock.now();
+        self.unwatched.0 = self.unwatched.0.saturating_add(1);
+        if self.unwatched.0 < WATCH_APPENDS || now.saturating_sub(self.unwatched.1) < WATCH_EVERY {
+            return self.store.create(path, &entry.parts).await;
+        }
+        let (created, checked) = join(self.store.create(path, &entry.parts), self.manifests.check_fenced(self.epoch)).await;
+        match checked {
+            Ok(_) => self.unwatched = (0, now),
+            Err(error) if error.kind() == ErrorKind::Fenced => self.terminal = Some(error),
+            Err(error) => tracing::debug!(%error, "the fence cannot be looked at, which the next append tries again"),
+        }
+        created
     }
 
     /// Whether the tip must be looked for: too many positions were taken, or the next one is remembered from so long ago that it

@@ -83,12 +83,12 @@ async fn removable(
     Log { store, shard }.check_covered(&doomed, manifest.replay_after_wal_entry_position).await?;
     let old = |(position, object): &&(u64, ObjectInfo)| *position <= up_to && now.saturating_sub(object.modified) >= age;
     let old: Vec<_> = entries.iter().take_while(old).map(|(position, object)| (*position, object.size)).collect();
-    let listed = entries.get(old.len()).map_or(newest, |(position, _)| *position);
-    // What lies between may be missing in the listing, or gone long ago.
-    let first = match old.last() {
-        Some((last, _)) if last + 1 < listed && positions::exists(store, shard, last + 1).await? => last + 1,
-        _ => listed,
-    };
+    let mut first = entries.get(old.len()).map_or(newest, |(position, _)| *position);
+    // What came while the listing was made may be missing in it.
+    let gone = old.last().map_or(0, |(position, _)| *position);
+    while first > gone + 1 && positions::exists(store, shard, first - 1).await? {
+        first -= 1;
+    }
     Ok((manifests, old, first))
 }
 

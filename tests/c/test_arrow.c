@@ -127,7 +127,7 @@ static WeirStatus by_append(struct ArrowArray *b, WeirError **error) {
   return weir_appender_append(appender, b, -1, &position, error);
 }
 static WeirStatus by_append_async(struct ArrowArray *b, WeirError **error) {
-  return completed(weir_appender_append_async(appender, b, -1, weir_queue_completion(queue, 1), error), error);
+  return completed(weir_appender_append_async(appender, b, weir_queue_completion(queue, 1), error), error);
 }
 
 static const struct {
@@ -197,9 +197,9 @@ static void test_arrays_are_released_whatever_else_is_wrong(void) {
   b = batch_new(3, 0);
   RELEASED(weir_appender_append(NULL, &b, -1, &position, &err), INVALID_ARGUMENT);
   b = batch_new(3, 0);
-  RELEASED(weir_appender_append_async(NULL, &b, -1, weir_queue_completion(queue, 1), &err), INVALID_ARGUMENT);
+  RELEASED(weir_appender_append_async(NULL, &b, weir_queue_completion(queue, 1), &err), INVALID_ARGUMENT);
   b = batch_new(3, 0);
-  RELEASED(weir_appender_append_async(appender, &b, -1, none, &err), INVALID_ARGUMENT);
+  RELEASED(weir_appender_append_async(appender, &b, none, &err), INVALID_ARGUMENT);
   b = int64_array(3, 0);
   RELEASED(weir_bucket_of(&b, NULL, 8, buckets, 3, &err), INVALID_ARGUMENT);
   b = int64_array(3, 0);
@@ -216,7 +216,7 @@ static void test_arrays_are_released_whatever_else_is_wrong(void) {
   FAILS(weir_writer_put(writer, NULL, -1, &ack, &err), INVALID_ARGUMENT);
   FAILS(weir_writer_put_async(writer, NULL, weir_queue_completion(queue, 1), &err), INVALID_ARGUMENT);
   FAILS(weir_appender_append(appender, NULL, -1, &position, &err), INVALID_ARGUMENT);
-  FAILS(weir_appender_append_async(appender, NULL, -1, weir_queue_completion(queue, 1), &err), INVALID_ARGUMENT);
+  FAILS(weir_appender_append_async(appender, NULL, weir_queue_completion(queue, 1), &err), INVALID_ARGUMENT);
   FAILS(weir_bucket_of(NULL, &schema, 8, buckets, 3, &err), INVALID_ARGUMENT);
   FAILS(weir_writer_put_stream(writer, NULL, -1, &ack, &err), INVALID_ARGUMENT);
   FAILS(weir_writer_put_stream_async(writer, NULL, weir_queue_completion(queue, 1), &err), INVALID_ARGUMENT);

@@ -33,7 +33,7 @@ static void test_init_and_manifest(void) {
   WeirManifest *manifest = NULL;
   const char *id = NULL;
   const uint8_t *bytes = NULL;
-  size_t len = 99;
+  size_t id_len = 99, len = 99;
   FAILS(weir_shard_manifest(session, root, SHARD, -1, &manifest, &err), NOT_FOUND);
   CHECK(manifest == NULL);
   OK(weir_shard_init(session, root, SHARD, 7, fields, 2, -1, &err));
@@ -44,24 +44,29 @@ static void test_init_and_manifest(void) {
   CHECK_EQ(weir_manifest_replay_after(manifest), 0);
   CHECK_EQ(weir_manifest_last_seen(manifest), 0);
   CHECK_EQ(weir_manifest_current_generation(manifest), 1);
-  CHECK_EQ(weir_manifest_status(manifest), 0);
+  CHECK(!weir_manifest_is_sealed(manifest));
   CHECK_EQ(weir_manifest_shard_spec_id(manifest), 7);
   CHECK_EQ(weir_manifest_sstable_count(manifest), 0);
   CHECK_EQ(weir_manifest_field_count(manifest), 2);
   for (size_t i = 0; i < 2; i++) {
-    if (!CHECK(weir_manifest_field(manifest, i, &id, &bytes, &len))) continue;
-    if (strcmp(id, "bucket") == 0) {
+    if (!OK(weir_manifest_field(manifest, i, &id, &id_len, &bytes, &len, &err))) continue;
+    CHECK_EQ(id_len, 6);
+    if (memcmp(id, "bucket", 6) == 0) {
       CHECK_EQ(len, sizeof value);
       CHECK(memcmp(bytes, value, sizeof value) == 0);
     } else {
-      CHECK_STR(id, "region");
+      CHECK(memcmp(id, "region", 6) == 0);
       CHECK_EQ(len, 0);
       CHECK(bytes == NULL); /* PITFALLS X6 */
     }
   }
-  CHECK(!weir_manifest_field(manifest, 2, &id, &bytes, &len));
-  CHECK(!weir_manifest_field(manifest, SIZE_MAX, &id, &bytes, &len));
-  CHECK(!weir_manifest_field(NULL, 0, &id, &bytes, &len));
+  FAILS(weir_manifest_field(manifest, 2, &id, &id_len, &bytes, &len, &err), INVALID_ARGUMENT);
+  CHECK(id == NULL && bytes == NULL); /* outputs are cleared */
+  CHECK_EQ(id_len + len, 0);
+  FAILS(weir_manifest_field(manifest, SIZE_MAX, &id, &id_len, &bytes, &len, &err), INVALID_ARGUMENT);
+  FAILS(weir_manifest_field(NULL, 0, &id, &id_len, &bytes, &len, &err), INVALID_ARGUMENT);
+  FAILS(weir_manifest_field(manifest, 0, NULL, &id_len, &bytes, &len, &err), INVALID_ARGUMENT);
+  FAILS(weir_manifest_field(manifest, 0, &id, &id_len, &bytes, NULL, &err), INVALID_ARGUMENT);
   weir_manifest_free(manifest);
 
   WeirWriter *writer = writer_new(session, root, NULL);
@@ -92,6 +97,7 @@ static void test_init_refuses_nonsense(void) {
                weir_manifest_current_generation(NULL),
            0);
   CHECK_EQ(weir_manifest_shard_spec_id(NULL), 0);
+  CHECK(!weir_manifest_is_sealed(NULL));
   CHECK_EQ(weir_manifest_sstable_count(NULL) + weir_manifest_field_count(NULL), 0);
   weir_manifest_free(NULL);
   free(root);
@@ -105,16 +111,18 @@ static void test_a_sealed_shard_takes_no_writer(void) { /* PITFALLS B9 */
   put_batches(writer, 1);
   weir_writer_free(writer);
   OK(weir_shard_seal(session, root, SHARD, -1, &err));
+  FAILS(weir_shard_seal(session, root, SHARD, -1, &err), SEALED);
   FAILS(weir_writer_open(session, root, SHARD, &schema, NULL, &refused, &err), SEALED);
   CHECK(refused == NULL);
   OK(weir_shard_manifest(session, root, SHARD, -1, &manifest, &err));
-  CHECK_EQ(weir_manifest_status(manifest), 1);
+  CHECK(weir_manifest_is_sealed(manifest));
   weir_manifest_free(manifest);
   CHECK_EQ(rows_in_log(session, root), 10); /* still readable */
   OK(weir_shard_unseal(session, root, SHARD, -1, &err));
   writer = writer_new(session, root, NULL);
   put_batches(writer, 1);
   weir_writer_free(writer);
+  OK(weir_shard_unseal(session, root, SHARD, -1, &err)); /* is not sealed: nothing to do */
   FAILS(weir_shard_seal(session, root, SHARD2, -1, &err), NOT_FOUND);
   FAILS(weir_shard_unseal(session, root, SHARD2, -1, &err), NOT_FOUND);
   FAILS(weir_shard_seal(NULL, root, SHARD, -1, &err), INVALID_ARGUMENT);
@@ -152,7 +160,7 @@ static void test_trimming(void) {
   options.struct_size = 1;
   FAILS(weir_shard_trim(session, root, SHARD, 4, &options, -1, &first, &err), INVALID_ARGUMENT);
   options = (WeirTrimOptions)WEIR_TRIM_OPTIONS_INIT;
-  options.trim_age_ms = -7;
+  options.reserved = 1;
   FAILS(weir_shard_trim(session, root, SHARD, 4, &options, -1, &first, &err), INVALID_ARGUMENT);
   FAILS(weir_shard_trim(NULL, root, SHARD, 4, NULL, -1, &first, &err), INVALID_ARGUMENT);
   FAILS(weir_shard_trim(session, root, "nonsense", 4, NULL, -1, &first, &err), INVALID_ARGUMENT);

@@ -204,13 +204,13 @@ static void test_interrupt_and_close_end_a_wait(void) {
     Waiting waiting = {.tailer = tailer};
     pthread_t thread;
     pthread_create(&thread, NULL, next_in_thread, &waiting);
-    if (close) OK(weir_tailer_close(tailer, -1, &err));
+    if (close) OK(weir_tailer_close(tailer, &err));
     else weir_tailer_interrupt(tailer); /* remembered, if the thread does not wait yet */
     pthread_join(thread, NULL);
     CHECK_EQ(waiting.status, close ? WEIR_STATUS_CLOSED : WEIR_STATUS_CANCELLED);
     WeirEntry *entry = NULL;
     if (close) {
-      OK(weir_tailer_close(tailer, -1, &err));
+      OK(weir_tailer_close(tailer, &err));
       FAILS(weir_tailer_next(tailer, -1, &entry, &err), CLOSED);
       FAILS(weir_tailer_read(tailer, 1, -1, &entry, &err), CLOSED);
     } else {
@@ -236,7 +236,7 @@ static void test_close_races_with_many_waiters(void) { /* PITFALLS X8 */
       waiting[i] = (Waiting){.tailer = tailer};
       pthread_create(&threads[i], NULL, next_in_thread, &waiting[i]);
     }
-    OK(weir_tailer_close(tailer, -1, &err));
+    OK(weir_tailer_close(tailer, &err));
     for (int i = 0; i < 4; i++) {
       pthread_join(threads[i], NULL);
       CHECK_EQ(waiting[i].status, WEIR_STATUS_CLOSED);
@@ -280,31 +280,37 @@ static void test_the_log_as_one_arrow_stream(void) {
 
 /* ---- Subscriptions ---- */
 
+/* What a subscription has sent. */
 typedef struct {
   pthread_mutex_t lock;
   uint64_t positions[64];
-  int entries, ends, errors, wrong_token;
-  WeirStatus last;
+  int entries, ends, after_the_end, wrong_token;
+  WeirStatus last; /* of the event that ended it */
 } Seen;
+
+#define SEEN_INIT {.lock = PTHREAD_MUTEX_INITIALIZER}
 
 static void on_event(void *ctx, const WeirEvent *event) {
   Seen *seen = ctx;
   pthread_mutex_lock(&seen->lock);
   if (event->token != 42) seen->wrong_token++;
-  if (event->error != NULL) {
-    seen->errors++;
-    seen->last = event->status;
-    weir_error_free(event->error);
-  } else if (event->result == NULL) {
+  if (seen->ends > 0) seen->after_the_end++;
+  if (event->result == NULL) {
     seen->ends++;
+    seen->last = event->status;
+    if ((event->error == NULL) != (event->status == WEIR_STATUS_OK)) seen->wrong_token++;
+    weir_error_free(event->error);
   } else {
     WeirEntry *entry = event->result;
+    if (event->result_kind != WEIR_RESULT_ENTRY) seen->wrong_token++;
     if (seen->entries < 64) seen->positions[seen->entries] = weir_entry_position(entry); /* a callback may call weir */
     seen->entries++;
     weir_entry_free(entry);
   }
   pthread_mutex_unlock(&seen->lock);
 }
+
+static WeirCompletion tell(Seen *seen) { return (WeirCompletion){on_event, seen, 42}; }
 
 static int seen_count(Seen *seen, const int *what) {
   pthread_mutex_lock(&seen->lock);
@@ -313,51 +319,139 @@ static int seen_count(Seen *seen, const int *what) {
   return n;
 }
 
+static void check_ended_once(Seen *seen, WeirStatus expected) {
+  EVENTUALLY(seen_count(seen, &seen->ends) == 1);
+  CHECK_EQ(seen->last, expected);
+  CHECK_EQ(seen->after_the_end, 0);
+  CHECK_EQ(seen->wrong_token, 0);
+}
+
 static void test_a_subscription_sends_as_much_as_it_has_credit_for(void) {
   char *root = new_root();
   WeirWriter *writer = writer_new(session, root, NULL);
   put_batches(writer, 5);
-  Seen seen = {.lock = PTHREAD_MUTEX_INITIALIZER};
+  Seen seen = SEEN_INIT;
   WeirTailer *tailer = tailer_new(session, root, NULL);
   WeirSubscription *subscription = NULL;
-  OK(weir_tailer_subscribe(tailer, on_event, &seen, 42, 2, &subscription, &err));
+  OK(weir_tailer_subscribe(tailer, tell(&seen), 2, &subscription, &err));
   EVENTUALLY(seen_count(&seen, &seen.entries) == 2);
   sleep_ms(20); /* a third would be an error, seen now or below */
   CHECK_EQ(seen_count(&seen, &seen.entries), 2);
+  CHECK_EQ(weir_tailer_position(tailer), 3); /* nothing was taken that was not sent */
   OK(weir_subscription_request(subscription, 1, &err));
   EVENTUALLY(seen_count(&seen, &seen.entries) == 3);
-  OK(weir_subscription_request(subscription, 100, &err));
-  EVENTUALLY(seen_count(&seen, &seen.ends) == 1);
+  OK(weir_subscription_request(subscription, UINT64_MAX, &err)); /* more than can be counted: does not wrap */
+  OK(weir_subscription_request(subscription, UINT64_MAX, &err));
+  check_ended_once(&seen, WEIR_STATUS_OK);
   CHECK_EQ(seen.entries, 5);
-  CHECK_EQ(seen.errors, 0);
-  CHECK_EQ(seen.wrong_token, 0);
   for (int i = 0; i < 5; i++) CHECK_EQ(seen.positions[i], i + 1);
-  weir_subscription_cancel(subscription);
+  weir_subscription_cancel(subscription); /* too late, and harmless */
+  OK(weir_subscription_request(subscription, 1, &err));
   weir_subscription_free(subscription);
+  CHECK_EQ(seen.ends, 1);
   weir_tailer_free(tailer);
   weir_writer_free(writer);
   free(root);
 }
 
-/* PITFALLS X5: after free has returned, no callback runs. */
-static void test_no_callback_after_a_subscription_is_freed(void) {
+/* The last event is the last: the subscriber frees what the callback works on in it, and a later callback would be a use after free
+ * that the sanitizers see (PITFALLS X5). */
+typedef struct {
+  atomic_int *ended;
+  uint64_t *guard;
+} Mortal;
+
+static void on_event_of_mortal(void *ctx, const WeirEvent *event) {
+  Mortal *mortal = ctx;
+  *mortal->guard += 1;
+  if (event->result != NULL) {
+    weir_entry_free(event->result);
+    return;
+  }
+  atomic_int *ended = mortal->ended;
+  weir_error_free(event->error);
+  free(mortal->guard);
+  free(mortal);
+  atomic_fetch_add(ended, 1);
+}
+
+static void test_free_ends_a_subscription_and_its_last_event_is_the_last(void) {
   char *root = new_root();
   WeirWriter *writer = writer_new(session, root, NULL);
-  for (int round = 0; round < 20; round++) {
+  atomic_int ended = 0;
+  enum { ROUNDS = 20 };
+  for (int round = 0; round < ROUNDS; round++) {
     WeirTailer *tailer = follower(root);
-    Seen *seen = calloc(1, sizeof *seen);
+    Mortal *mortal = malloc(sizeof *mortal);
     WeirSubscription *subscription = NULL;
-    pthread_mutex_init(&seen->lock, NULL);
-    OK(weir_tailer_subscribe(tailer, on_event, seen, 42, 1000, &subscription, &err));
+    *mortal = (Mortal){&ended, calloc(1, sizeof(uint64_t))};
+    OK(weir_tailer_subscribe(tailer, (WeirCompletion){on_event_of_mortal, mortal, 1}, 1000, &subscription, &err));
     put_batches(writer, 2);
-    if (round % 2) weir_subscription_cancel(subscription);
+    if (round % 4 == 1) weir_subscription_cancel(subscription);
+    if (round % 4 == 2) weir_tailer_free(tailer); /* the subscription does not need it */
+    if (round % 4 == 3) OK(weir_tailer_close(tailer, &err));
     weir_subscription_free(subscription);
-    pthread_mutex_destroy(&seen->lock);
-    memset(seen, 0x5a, sizeof *seen);
-    free(seen); /* a later callback is a use after free, which the sanitizers see */
     put_batches(writer, 1);
+    if (round % 4 != 2) weir_tailer_free(tailer);
+  }
+  EVENTUALLY(atomic_load(&ended) == ROUNDS);
+  weir_writer_free(writer);
+  free(root);
+}
+
+static void test_a_cancelled_subscription_says_so(void) {
+  char *root = new_root();
+  WeirWriter *writer = writer_new(session, root, NULL);
+  for (int credit = 0; credit < 2; credit++) { /* waiting for credit, waiting for an entry */
+    Seen seen = SEEN_INIT;
+    WeirTailer *tailer = follower(root);
+    WeirSubscription *subscription = NULL;
+    OK(weir_tailer_subscribe(tailer, tell(&seen), (uint64_t)credit, &subscription, &err));
+    weir_subscription_cancel(subscription);
+    weir_subscription_cancel(subscription);
+    check_ended_once(&seen, WEIR_STATUS_CANCELLED);
+    CHECK_EQ(seen.entries, 0);
+    weir_subscription_free(subscription);
     weir_tailer_free(tailer);
   }
+  weir_writer_free(writer);
+  free(root);
+}
+
+/* Through a queue: the same events, for programs that no thread of weir's may enter. */
+static void test_a_subscription_by_queue(void) {
+  char *root = new_root();
+  WeirWriter *writer = writer_new(session, root, NULL);
+  WeirQueue *queue = NULL;
+  WeirSubscription *subscription = NULL;
+  WeirEvent event;
+  size_t n = 0;
+  uint64_t expected = 1;
+  put_batches(writer, 5);
+  OK(weir_queue_new(NULL, &queue, &err));
+  WeirTailer *tailer = tailer_new(session, root, NULL);
+  OK(weir_tailer_subscribe(tailer, weir_queue_completion(queue, 9), 1, &subscription, &err));
+  while (OK(weir_queue_next(queue, &event, 1, 20000, &n, &err)) && event.result != NULL) {
+    CHECK_EQ(event.token, 9);
+    CHECK_EQ(weir_entry_position(event.result), expected++);
+    weir_event_clear(&event);
+    OK(weir_subscription_request(subscription, 1, &err));
+  }
+  CHECK_EQ(event.status, WEIR_STATUS_OK);
+  CHECK_EQ(expected, 6);
+  FAILS(weir_queue_next(queue, &event, 1, 0, &n, &err), TIMED_OUT); /* nothing after the last */
+  weir_subscription_free(subscription);
+  weir_tailer_free(tailer);
+
+  /* The queue may go first: the rest of the events, entries and all, goes nowhere. */
+  tailer = follower(root);
+  OK(weir_tailer_subscribe(tailer, weir_queue_completion(queue, 9), 1000, &subscription, &err));
+  OK(weir_queue_next(queue, &event, 1, 20000, &n, &err));
+  weir_event_clear(&event);
+  weir_queue_free(queue);
+  put_batches(writer, 3);
+  weir_subscription_free(subscription);
+  weir_tailer_free(tailer);
   weir_writer_free(writer);
   free(root);
 }
@@ -366,12 +460,17 @@ static void test_a_subscription_needs_a_function(void) {
   char *root = new_root();
   WeirTailer *tailer = tailer_new(session, root, NULL);
   WeirSubscription *subscription = (WeirSubscription *)(uintptr_t)8;
-  Seen seen = {.lock = PTHREAD_MUTEX_INITIALIZER};
-  FAILS(weir_tailer_subscribe(tailer, NULL, &seen, 42, 1, &subscription, &err), INVALID_ARGUMENT);
+  Seen seen = SEEN_INIT;
+  FAILS(weir_tailer_subscribe(tailer, (WeirCompletion){NULL, &seen, 42}, 1, &subscription, &err), INVALID_ARGUMENT);
   CHECK(subscription == NULL);
-  FAILS(weir_tailer_subscribe(NULL, on_event, &seen, 42, 1, &subscription, &err), INVALID_ARGUMENT);
-  FAILS(weir_tailer_subscribe(tailer, on_event, &seen, 42, 1, NULL, &err), INVALID_ARGUMENT);
+  FAILS(weir_tailer_subscribe(NULL, tell(&seen), 1, &subscription, &err), INVALID_ARGUMENT);
+  FAILS(weir_tailer_subscribe(tailer, tell(&seen), 1, NULL, &err), INVALID_ARGUMENT);
   FAILS(weir_subscription_request(NULL, 1, &err), INVALID_ARGUMENT);
+  CHECK_EQ(seen.entries + seen.ends, 0);
+  OK(weir_tailer_close(tailer, &err));
+  OK(weir_tailer_subscribe(tailer, tell(&seen), 1, &subscription, &err)); /* accepted, and ends at once */
+  check_ended_once(&seen, WEIR_STATUS_CLOSED);
+  weir_subscription_free(subscription);
   weir_subscription_cancel(NULL);
   weir_subscription_free(NULL);
   weir_tailer_free(tailer);
@@ -383,14 +482,13 @@ static void test_closing_the_tailer_ends_its_subscription(void) {
   char *root = new_root();
   WeirWriter *writer = writer_new(session, root, NULL);
   WeirTailer *tailer = follower(root);
-  Seen seen = {.lock = PTHREAD_MUTEX_INITIALIZER};
+  Seen seen = SEEN_INIT;
   WeirSubscription *subscription = NULL;
-  OK(weir_tailer_subscribe(tailer, on_event, &seen, 42, 1000, &subscription, &err));
+  OK(weir_tailer_subscribe(tailer, tell(&seen), 1000, &subscription, &err));
   put_batches(writer, 3);
   EVENTUALLY(seen_count(&seen, &seen.entries) == 3);
-  OK(weir_tailer_close(tailer, -1, &err));
-  EVENTUALLY(seen_count(&seen, &seen.errors) + seen_count(&seen, &seen.ends) == 1);
-  if (seen.errors) CHECK_EQ(seen.last, WEIR_STATUS_CLOSED);
+  OK(weir_tailer_close(tailer, &err));
+  check_ended_once(&seen, WEIR_STATUS_CLOSED);
   weir_subscription_free(subscription);
   weir_tailer_free(tailer);
   weir_writer_free(writer);
@@ -439,7 +537,7 @@ static void test_null_handles_and_outputs(void) {
   FAILS(weir_tailer_next_position(NULL, -1, &position, &err), INVALID_ARGUMENT);
   FAILS(weir_tailer_seek(NULL, 1, &err), INVALID_ARGUMENT);
   FAILS(weir_tailer_stream(NULL, &stream, &err), INVALID_ARGUMENT);
-  FAILS(weir_tailer_close(NULL, -1, &err), INVALID_ARGUMENT);
+  FAILS(weir_tailer_close(NULL, &err), INVALID_ARGUMENT);
   CHECK_EQ(weir_tailer_position(NULL), 0);
   weir_tailer_interrupt(NULL);
   weir_tailer_free(NULL);
@@ -487,7 +585,9 @@ int main(int argc, char **argv) {
   RUN(test_close_races_with_many_waiters);
   RUN(test_the_log_as_one_arrow_stream);
   RUN(test_a_subscription_sends_as_much_as_it_has_credit_for);
-  RUN(test_no_callback_after_a_subscription_is_freed);
+  RUN(test_free_ends_a_subscription_and_its_last_event_is_the_last);
+  RUN(test_a_cancelled_subscription_says_so);
+  RUN(test_a_subscription_by_queue);
   RUN(test_a_subscription_needs_a_function);
   RUN(test_closing_the_tailer_ends_its_subscription);
   RUN(test_a_damaged_entry_is_named);

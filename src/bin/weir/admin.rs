@@ -1,16 +1,14 @@
 //! `weir trim`, `weir seal` and `weir unseal`.
 
 use serde_json::json;
-use weir::error::Error;
 use weir::shard::ShardPath;
 use weir::shard::manifest::{Manifest, ManifestOptions};
 use weir::wal::{Appender, trim};
 
 use crate::args::{Shard, Trim};
-use crate::env::block_on;
 use crate::exit::Done;
 use crate::output::Output;
-use crate::place::Place;
+use crate::place::{Place, block_on};
 use crate::text::{self, plural};
 
 pub fn trim(args: &Trim, settings: &[(String, String)]) -> Done {
@@ -70,7 +68,7 @@ fn change(args: &Shard, settings: &[(String, String)], sealed: bool) -> Done {
             (false, true) => manifests.unseal().await?,
             (false, false) => before,
         };
-        Ok::<_, Error>((manifest, change))
+        Ok((manifest, change))
     })?;
     report(args, &shard, &manifest, changed)
 }

@@ -17,11 +17,10 @@ use weir::wal::entry::{self, BatchEncoder};
 use weir::writer::{ShardWriter, WriterConfig};
 
 use crate::args::{Compression, Ingest};
-use crate::env::block_on;
 use crate::exit::{Done, Stop};
 use crate::interrupt;
 use crate::output::Output;
-use crate::place::Place;
+use crate::place::{Place, block_on};
 use crate::progress::{self, Progress};
 use crate::text::{self, plural};
 

@@ -31,7 +31,13 @@ pub(crate) unsafe fn import_schema(pointer: *const FFI_ArrowSchema) -> Result<Sc
         bail!(InvalidArgument, "the schema was released, or moved, before");
     }
     // SAFETY: the caller's promise.
-    unsafe { check(raw, &Path::Root, 0) }?;
+    match unsafe { text(raw.format) } {
+        Some(format) if format != "+s" => {
+            return Err(invalid(&Path::Root, format_args!("its format is {format:?}; a batch's is \"+s\", a struct")));
+        }
+        // SAFETY: the caller's promise.
+        _ => unsafe { check(raw, &Path::Root, 0) }?,
+    }
     let schema = Schema::try_from(schema).map_err(|e| err!(InvalidData, "the schema cannot be imported: {e}"))?;
     for field in schema.fields() {
         check_type(field.data_type(), &Path::Root.child(field.name()))?;
@@ -81,9 +87,6 @@ unsafe fn check(raw: &RawSchema, path: &Path<'_>, depth: usize) -> Result<()> {
     let format = unsafe { text(raw.format) }.ok_or_else(|| invalid(path, "its format is NULL or not UTF-8"))?;
     let count = usize::try_from(raw.n_children).ok().filter(|count| *count <= MAX_COUNT);
     let count = count.ok_or_else(|| invalid(path, format_args!("it has {} children", raw.n_children)))?;
-    if depth == 0 && format != "+s" {
-        return Err(invalid(path, format_args!("its format is {format:?}; a batch's is \"+s\", a struct")));
-    }
     check_format(format, count, path)?;
     if !raw.dictionary.is_null() && !matches!(format, "c" | "C" | "s" | "S" | "i" | "I" | "l" | "L") {
         return Err(invalid(path, format_args!("it has a dictionary, and keys of the format {format:?} instead of integers")));

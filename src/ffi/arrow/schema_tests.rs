@@ -185,3 +185,17 @@ fn what_is_not_there_is_an_error() {
     // SAFETY: NULL is allowed.
     assert_eq!(unsafe { import_schema(std::ptr::null()) }.unwrap_err().kind(), ErrorKind::InvalidArgument);
 }
+
+/// A column that is described by itself, as for weir_bucket_of.
+#[test]
+fn types_are_imported_by_themselves() {
+    let import = |schema: &FFI_ArrowSchema| {
+        // SAFETY: a reference.
+        unsafe { super::import_type(schema) }
+    };
+    for field in fields() {
+        let schema = FFI_ArrowSchema::try_from(&field).unwrap();
+        assert_eq!(&import(&schema).unwrap(), field.data_type());
+    }
+    assert_eq!(import(&FFI_ArrowSchema::empty()).unwrap_err().kind(), ErrorKind::InvalidArgument);
+}

@@ -15,9 +15,8 @@ use weir::wal::{TailerOptions, WalTailer};
 use self::arrow_out::{ArrowFile, ArrowStream};
 use self::print::{Entries, Rows};
 use crate::args::Tail;
-use crate::env::block_on;
 use crate::exit::{Done, Stop};
-use crate::place::Place;
+use crate::place::{Place, block_on};
 use crate::{interrupt, output, progress};
 
 /// Where entries go.
