@@ -156,8 +156,8 @@ pub struct ManifestStore {
     shard: ShardPath,
     env: Env,
     options: ManifestOptions,
-    /// The newest version that this handle has read or written. Only ever moves forward.
-    known: Mutex<Option<Manifest>>,
+    /// The newest version that this handle has read or written, and a time at which it was not followed yet. Only ever moves forward.
+    known: Mutex<Option<(Manifest, Duration)>>,
     /// One commit at a time through one handle.
     commit: tokio::sync::Mutex<()>,
 }
@@ -172,7 +172,7 @@ impl ManifestStore {
     /// The newest version that this handle has seen, without asking the store.
     #[must_use]
     pub fn known(&self) -> Option<Manifest> {
-        self.known.lock().clone()
+        self.known.lock().as_ref().map(|(known, _)| known.clone())
     }
 
     /// The newest version on storage; `None` if the shard has no manifest.
@@ -180,19 +180,19 @@ impl ManifestStore {
     /// # Errors
     /// The store's; `Corruption` if a version cannot be decoded or a gap shows between versions.
     pub async fn latest(&self) -> Result<Option<Manifest>> {
-        for _ in 0..READ_ATTEMPTS {
-            let start = match self.known() {
-                Some(known) => Some(known),
-                None => self.start().await?,
+        for attempt in 0..READ_ATTEMPTS {
+            let began = self.env.clock.now();
+            let start = match self.recent() {
+                Some(known) if attempt == 0 => Some(known),
+                _ => self.start().await?,
             };
             let Some(start) = start else { return Ok(None) };
             if let Some(newest) = self.forward(start).await?
                 && self.is_there(newest.version).await?
             {
-                self.learn(&newest);
+                self.learn(&newest, began);
                 return Ok(Some(newest));
             }
-            *self.known.lock() = None;
         }
         bail!(Storage, "the manifest of shard {} at {} changes faster than it can be read", self.shard.id(), self.store.url())
     }
@@ -316,10 +316,18 @@ impl ManifestStore {
         Ok(objects.into_iter().filter_map(|object| Some((layout::parse_manifest(&object.name)?, object.modified))).collect())
     }
 
-    fn learn(&self, manifest: &Manifest) {
+    /// What this handle knows, unless that is so old that the versions after it may have been pruned and a stalled commit may have
+    /// landed in an emptied slot: from here, that one would look like the newest (PITFALLS D6).
+    fn recent(&self) -> Option<Manifest> {
+        let known = self.known.lock();
+        known.as_ref().filter(|(_, at)| !self.is_stale(*at)).map(|(known, _)| known.clone())
+    }
+
+    /// Remembers that `manifest` was not followed yet at `at`, or not even written.
+    fn learn(&self, manifest: &Manifest, at: Duration) {
         let mut known = self.known.lock();
-        if known.as_ref().is_none_or(|known| known.version < manifest.version) {
-            *known = Some(manifest.clone());
+        if known.as_ref().is_none_or(|(known, _)| known.version <= manifest.version) {
+            *known = Some((manifest.clone(), at));
         }
     }
 
@@ -468,7 +476,7 @@ impl ManifestStore {
         if let Err(error) = self.store.put(&self.shard.hint(), hint).await {
             tracing::debug!(%error, "manifest hint not written");
         }
-        self.learn(&manifest);
+        self.learn(&manifest, read_at);
         Ok(Some(manifest))
     }
 

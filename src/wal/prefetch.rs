@@ -1,7 +1,7 @@
 //! Reading ahead of a tailer on stores where a request takes long.
 //!
-//! The window opens with every entry found and closes when the end of the log is reached, so that a tailer that keeps up asks
-//! for one entry at a time. Bytes are reserved in the order of positions, before they are fetched: what is held is always
+//! The window opens with every entry found from the second in a row on, and closes when the end of the log is reached, so that a
+//! tailer that keeps up asks for one entry at a time. Bytes are reserved in the order of positions, before they are fetched: what is held is always
 //! a run that the tailer can consume, so the limit cannot lock up.
 
 use std::collections::VecDeque;
@@ -19,7 +19,10 @@ use crate::error::{Result, err};
 #[derive(Debug)]
 pub(super) struct Prefetch {
     max_entries: usize,
+    /// How many entries are fetched at once.
     window: usize,
+    /// Whether the last entry asked for was there.
+    found: bool,
     budget: Arc<Budget>,
     running: VecDeque<Fetch>,
 }
@@ -39,13 +42,14 @@ impl Drop for Fetch {
 
 impl Prefetch {
     pub fn new(max_entries: u32, max_bytes: u64) -> Self {
-        Self { max_entries: max_entries as usize, window: 1, budget: Budget::new(max_bytes), running: VecDeque::new() }
+        Self { max_entries: max_entries as usize, window: 1, found: false, budget: Budget::new(max_bytes), running: VecDeque::new() }
     }
 
     /// Forgets what was read ahead.
     pub fn clear(&mut self) {
         self.running.clear();
         self.window = 1;
+        self.found = false;
         self.budget = Budget::new(self.budget.limit);
     }
 
@@ -65,8 +69,10 @@ impl Prefetch {
         match result {
             Ok(Some((bytes, _reserved))) => {
                 self.running.pop_front();
-                self.window = (self.window * 2).min(self.max_entries);
-                self.fill(log, position + 1);
+                if std::mem::replace(&mut self.found, true) {
+                    self.window = (self.window * 2).min(self.max_entries);
+                    self.fill(log, position + 1);
+                }
                 Ok(Some(bytes))
             }
             // The end of the log, or a failure: what was fetched beyond it is worthless. If that was seen before this call, the

@@ -327,6 +327,10 @@ impl WalTailer {
                 first -= 1;
             }
             if next < first {
+                // Entries are trimmed from the oldest on, so while the one before is there ours was not trimmed (PITFALLS C8).
+                if next > 1 && positions::exists(store, shard, next - 1).await? {
+                    return Err(self.hole(next));
+                }
                 return Err(err!(
                     Trimmed,
                     "position {next} of shard {} at {} was trimmed; the oldest position is {first}",
