@@ -71,9 +71,9 @@ fn say(line: &str) {
 
 fn live(life: u64, dir: &Path) -> weir::error::Result<()> {
     // Every third life writes without waiting for each put, every second through staging files with names.
-    let config = WriterConfig { durable: life % 3 != 0, ..WriterConfig::default() };
+    let config = WriterConfig { durable: !life.is_multiple_of(3), ..WriterConfig::default() };
     let schema = schema();
-    let open = ShardWriter::open(store(dir, life % 2 == 0), shard(), &schema, config, runtime::env());
+    let open = ShardWriter::open(store(dir, life.is_multiple_of(2)), shard(), &schema, config, runtime::env());
     let writer = runtime::block_on(open, -1)?;
     say(&format!("opened {}", writer.epoch()));
     std::thread::scope(|scope| {
@@ -106,7 +106,7 @@ fn put_for_ever(writer: &ShardWriter, life: u64, thread: u64) -> weir::error::Re
 fn batch(life: u64, thread: u64, n: u64) -> RecordBatch {
     let rows = 1 + n % 3;
     let column = |value: u64| -> ArrayRef { Arc::new(UInt64Array::from_value(value, rows as usize)) };
-    let pad = vec![(n % 251) as u8; if n % 7 == 0 { 20_000 } else { 50 }];
+    let pad = vec![(n % 251) as u8; if n.is_multiple_of(7) { 20_000 } else { 50 }];
     let pads = BinaryArray::from_iter_values((0..rows).map(|_| &pad));
     RecordBatch::try_new(schema(), vec![column(life), column(thread), column(n), column(rows), Arc::new(pads)]).unwrap()
 }

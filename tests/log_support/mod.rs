@@ -231,7 +231,9 @@ pub const AT_ONCE: Retry = Retry { max_retries: 3, base_delay: Duration::ZERO };
 
 /// The outcomes of callbacks, in the order of their coming.
 #[derive(Clone, Default)]
-pub struct Outcomes(Arc<Mutex<Vec<(String, Result<Ack>)>>>);
+pub struct Outcomes(Arc<Mutex<Vec<Named>>>);
+
+type Named = (String, Result<Ack>);
 
 impl Outcomes {
     /// A callback that records its outcome under `name`.
@@ -258,6 +260,8 @@ impl Outcomes {
 
 type ListHook = Box<dyn Fn(Vec<ObjectInfo>) -> Vec<ObjectInfo> + Send + Sync>;
 
+type OnPath = Box<dyn Fn(&str) + Send + Sync>;
+
 /// A backend whose listings, bodies and creates a test may change or observe.
 #[derive(Default)]
 pub struct Hooks {
@@ -265,7 +269,7 @@ pub struct Hooks {
     /// Called with the size of each body that was fetched.
     pub body: Option<Box<dyn Fn(u64) + Send + Sync>>,
     /// Called before each create.
-    pub create: Option<Box<dyn Fn(&str) + Send + Sync>>,
+    pub create: Option<OnPath>,
     /// Creates replace what is there, as on some servers.
     pub overwrites: bool,
 }
