@@ -1,6 +1,9 @@
 //! Buffers that objects are read into: aligned so that Arrow data is used in place.
 
+use std::os::fd::AsFd;
+
 use bytes::Bytes;
+use rustix::io::retry_on_intr;
 
 /// The alignment that Arrow asks for.
 const ALIGNMENT: usize = 64;
@@ -24,9 +27,14 @@ impl AlignedBuffer {
         Some(Self { bytes, padding, len })
     }
 
-    /// The vector to append to, without growing it.
-    pub(crate) fn vec(&mut self) -> &mut Vec<u8> {
-        &mut self.bytes
+    /// Appends the next `len` bytes of `file` at most; returns how many there were, 0 at its end.
+    pub(crate) fn read_from(&mut self, file: impl AsFd, len: usize) -> rustix::io::Result<usize> {
+        let room = self.bytes.spare_capacity_mut();
+        let len = len.min(room.len());
+        let read = retry_on_intr(|| rustix::io::read(&file, &mut room[..len]).map(|(read, _)| read.len()))?;
+        // SAFETY: the kernel wrote as many bytes there, within the capacity.
+        unsafe { self.bytes.set_len(self.bytes.len() + read) };
+        Ok(read)
     }
 
     /// How many bytes have been appended; more than its length only if a file grew.
@@ -48,13 +56,20 @@ impl AlignedBuffer {
 
 #[cfg(test)]
 mod tests {
+    use std::io::{Seek, Write};
+
     use super::*;
 
     #[test]
     fn is_aligned_and_cut_to_its_length() {
         for len in [0, 1, 63, 64, 65, 4096, 1 << 20] {
             let mut buffer = AlignedBuffer::new(len).unwrap();
-            buffer.vec().extend((0..len).map(|i| i as u8));
+            let mut file = tempfile::tempfile().unwrap();
+            file.write_all(&(0..len).map(|i| i as u8).collect::<Vec<_>>()).unwrap();
+            file.rewind().unwrap();
+            while buffer.filled() < len {
+                assert_ne!(buffer.read_from(&file, len.div_ceil(3)).unwrap(), 0);
+            }
             assert_eq!(buffer.filled(), len);
             let bytes = buffer.into_bytes();
             assert_eq!(bytes.len(), len);

@@ -13,7 +13,7 @@ mod dirs;
 
 use std::fmt::Debug;
 use std::fs::{File, FileType as StdFileType, Metadata};
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -188,9 +188,8 @@ fn read(file: &File, size: u64, seen: &mut Seen<'_>) -> Result<Bytes> {
     let len = usize::try_from(size).map_err(|_| no_memory())?;
     let mut buffer = AlignedBuffer::new(len).ok_or_else(no_memory)?;
     while buffer.filled() < len {
-        let piece = PIECE.min(len - buffer.filled()) as u64;
-        let got = file.take(piece).read_to_end(buffer.vec());
-        let got = got.map_err(|e| io_error("cannot read the file", Errno::from_io_error(&e).unwrap_or(Errno::IO)))?;
+        let piece = PIECE.min(len - buffer.filled());
+        let got = buffer.read_from(file, piece).map_err(|e| io_error("cannot read the file", e))?;
         if got == 0 {
             bail!(Storage, "the file ends after {} of its {size} bytes: it was cut while being read", buffer.filled());
         }
