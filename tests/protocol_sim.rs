@@ -138,7 +138,7 @@ impl Run {
         for _ in 0..1 + world.chance.below(2) {
             self.start(self.host(Weather { kills: 0, ..self.weather }), nemesis::nemesis);
         }
-        let end = world.now() + world.trim_age * 3;
+        let end = world.now() + world.trim_age * 5 / 2;
         while world.now() < end && !world.failed() {
             self.sleep(world.trim_age / 20).await;
             let alive = world.state().hosts.iter().filter(|host| host.alive).count();

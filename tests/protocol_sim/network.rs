@@ -155,7 +155,9 @@ impl Network {
         let world = &self.world;
         let roll = world.chance.below(1000);
         if roll < self.weather.kills {
-            world.kill(self.host);
+            // From outside: what runs now runs to where it waits.
+            let (world, host) = (Arc::clone(world), self.host);
+            self.carrier.spawn(async move { world.kill(host) });
             std::future::pending::<()>().await;
         } else if roll < self.weather.kills + self.weather.pauses {
             // Short, for about as long as positions stay fresh, or for longer than anything is kept. The latter not between the
