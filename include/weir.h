@@ -1,24 +1,23 @@
 /*
- * weir: durable, fenced, replayable write-ahead shards of Arrow batches on object storage.
+ * weir: write-ahead shards of Arrow batches on object storage.
  *
- * Conventions that hold for every function:
+ * Generated from src/ffi by cbindgen. Do not edit: run `WEIR_BLESS=1 cargo test --test ffi_header`.
  *
- *  - A function that can fail returns a WeirStatus, 0 (WEIR_STATUS_OK) for success. Its last parameter, `error`, may be NULL;
- *    else it is set to NULL on entry, and on failure to an error that the caller frees with weir_error_free().
- *  - Outputs are cleared on entry and filled only on success.
- *  - Handles are opaque. Every function of a handle but its `_free` may be called from any thread at any time; `_free`
- *    accepts NULL and is the last use. What was opened through a session keeps what it needs of it.
- *  - An ArrowArray or ArrowArrayStream that is passed in is consumed on every return, errors included. A schema is borrowed.
- *  - Option structs begin with `struct_size`; initialise them with WEIR_..._INIT or weir_..._init(). NULL means defaults.
- *  - `timeout_ms` is in milliseconds: negative waits for ever, 0 does not wait.
- *  - Every operation that does I/O exists twice: it blocks the calling thread, or (`_async`) returns at once and completes
- *    exactly once, by a callback on a thread of weir's or through a queue. If the `_async` call itself returns an error,
- *    nothing was accepted and nothing will complete.
- *  - Texts are NUL-terminated UTF-8. Empty bytes are (NULL, 0).
+ * What holds of every function:
  *
- * Generated from the sources: do not edit.
+ *  - Fallible ones return a WeirStatus (0 is success) and take a `WeirError **error` last. It may be NULL; else it is set to
+ *    NULL on entry, and to an error that the caller frees when the call fails.
+ *  - Outputs are cleared on entry and filled only on success. A NULL handle, output or required argument is
+ *    WEIR_STATUS_INVALID_ARGUMENT.
+ *  - Any function of a handle but its `free` may run at once on several threads. `free` accepts NULL and is the last use.
+ *  - Timeouts are in milliseconds: negative waits for ever, 0 does not wait.
+ *  - `f_async` is `f` that returns at once and completes exactly once (see WeirCompletion). After an error of the call itself
+ *    it does not complete.
+ *  - Options begin with `struct_size`: start from WEIR_..._OPTIONS_INIT, or pass NULL for the defaults. Booleans are 0 or 1.
+ *  - An ArrowArray or ArrowArrayStream passed in is consumed on every return, errors included. An ArrowSchema is borrowed.
+ *  - Texts are UTF-8. What is passed in is copied; what is borrowed out says for how long.
+ *  - After `fork`, a child of a process that used weir gets WEIR_STATUS_FORKED.
  */
-
 
 #ifndef WEIR_H
 #define WEIR_H
@@ -27,30 +26,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Version of this header. weir_version() tells the library's. */
-#define WEIR_VERSION_MAJOR 0
-#define WEIR_VERSION_MINOR 1
-#define WEIR_VERSION_PATCH 0
-/* Version of the ABI that this header describes: a library whose weir_abi_version() is the same serves it. */
-#define WEIR_ABI_VERSION 0
-
-/* Initialisers of option structs: the defaults, as weir_..._options_init() writes them. */
-#define WEIR_RUNTIME_OPTIONS_INIT {sizeof(WeirRuntimeOptions), 0, 0, 0, NULL, NULL, NULL, NULL}
-#define WEIR_LOG_SINK_INIT {sizeof(WeirLogSink), 0, NULL, NULL, NULL}
-#define WEIR_QUEUE_OPTIONS_INIT {sizeof(WeirQueueOptions), 0}
-#define WEIR_SESSION_OPTIONS_INIT {sizeof(WeirSessionOptions), 0, NULL, 0}
-#define WEIR_TRIM_OPTIONS_INIT {sizeof(WeirTrimOptions), 0, -1}
-#define WEIR_WRITER_OPTIONS_INIT {sizeof(WeirWriterOptions), 1, 1, 1, 0, 0, 3, -1, 8388608u, 67108864u, 50, 2, -1, -1}
-#define WEIR_APPENDER_OPTIONS_INIT {sizeof(WeirAppenderOptions), 1, 1, {0, 0}, 0, 3, 50, 2, -1, -1}
-#define WEIR_TAILER_OPTIONS_INIT {sizeof(WeirTailerOptions), 0, {0, 0, 0}, 0, 67108864u, 32, 2, 1000, 0}
-#define WEIR_WRITER_STATS_INIT {sizeof(WeirWriterStats), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}
-#define WEIR_WRITER_MEMORY_INIT {sizeof(WeirWriterMemory), 0, 0, 0, 0, 0}
-
+/* The Arrow C data and stream interfaces, https://arrow.apache.org/docs/format/CDataInterface.html */
 #ifdef __cplusplus
 extern "C" {
 #endif
 
-/* The Arrow C data interface, unless another header has it. */
 #ifndef ARROW_C_DATA_INTERFACE
 #define ARROW_C_DATA_INTERFACE
 
@@ -59,28 +39,28 @@ extern "C" {
 #define ARROW_FLAG_MAP_KEYS_SORTED 4
 
 struct ArrowSchema {
-    const char *format;
-    const char *name;
-    const char *metadata;
-    int64_t flags;
-    int64_t n_children;
-    struct ArrowSchema **children;
-    struct ArrowSchema *dictionary;
-    void (*release)(struct ArrowSchema *);
-    void *private_data;
+  const char *format;
+  const char *name;
+  const char *metadata;
+  int64_t flags;
+  int64_t n_children;
+  struct ArrowSchema **children;
+  struct ArrowSchema *dictionary;
+  void (*release)(struct ArrowSchema *);
+  void *private_data;
 };
 
 struct ArrowArray {
-    int64_t length;
-    int64_t null_count;
-    int64_t offset;
-    int64_t n_buffers;
-    int64_t n_children;
-    const void **buffers;
-    struct ArrowArray **children;
-    struct ArrowArray *dictionary;
-    void (*release)(struct ArrowArray *);
-    void *private_data;
+  int64_t length;
+  int64_t null_count;
+  int64_t offset;
+  int64_t n_buffers;
+  int64_t n_children;
+  const void **buffers;
+  struct ArrowArray **children;
+  struct ArrowArray *dictionary;
+  void (*release)(struct ArrowArray *);
+  void *private_data;
 };
 
 #endif /* ARROW_C_DATA_INTERFACE */
@@ -89,11 +69,11 @@ struct ArrowArray {
 #define ARROW_C_STREAM_INTERFACE
 
 struct ArrowArrayStream {
-    int (*get_schema)(struct ArrowArrayStream *, struct ArrowSchema *out);
-    int (*get_next)(struct ArrowArrayStream *, struct ArrowArray *out);
-    const char *(*get_last_error)(struct ArrowArrayStream *);
-    void (*release)(struct ArrowArrayStream *);
-    void *private_data;
+  int (*get_schema)(struct ArrowArrayStream *, struct ArrowSchema *out);
+  int (*get_next)(struct ArrowArrayStream *, struct ArrowArray *out);
+  const char *(*get_last_error)(struct ArrowArrayStream *);
+  void (*release)(struct ArrowArrayStream *);
+  void *private_data;
 };
 
 #endif /* ARROW_C_STREAM_INTERFACE */
@@ -104,6 +84,26 @@ struct ArrowArrayStream {
 
 
 /**
+ * The major version of this header. Another major version is another ABI.
+ */
+#define WEIR_VERSION_MAJOR 0
+
+/**
+ * The minor version of this header.
+ */
+#define WEIR_VERSION_MINOR 1
+
+/**
+ * The patch version of this header.
+ */
+#define WEIR_VERSION_PATCH 0
+
+/**
+ * The version of the ABI that this header describes; a library with the same number serves it. See weir_abi_version().
+ */
+#define WEIR_ABI_VERSION 0
+
+/**
  * What a call came to. The numbers are never reused; a later version may add some.
  */
 enum WeirStatus
@@ -111,110 +111,110 @@ enum WeirStatus
   : int32_t
 #endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
  {
-    /**
-     * Success.
-     */
-    WEIR_STATUS_OK = 0,
-    /**
-     * An argument, option or URL is not valid.
-     */
-    WEIR_STATUS_INVALID_ARGUMENT = 1,
-    /**
-     * A batch does not have the writer's schema, or a schema cannot be stored.
-     */
-    WEIR_STATUS_SCHEMA_MISMATCH = 2,
-    /**
-     * Arrow data handed in breaks the format's rules (counts, offsets, UTF-8, nulls).
-     */
-    WEIR_STATUS_INVALID_DATA = 3,
-    /**
-     * The root, shard, entry or object does not exist.
-     */
-    WEIR_STATUS_NOT_FOUND = 4,
-    /**
-     * What was to be created exists.
-     */
-    WEIR_STATUS_ALREADY_EXISTS = 5,
-    /**
-     * The store, scheme, format or feature is not supported by this build or that server.
-     */
-    WEIR_STATUS_UNSUPPORTED = 6,
-    /**
-     * The store failed; for a write, the outcome may be unknown (see the message).
-     */
-    WEIR_STATUS_STORAGE = 7,
-    /**
-     * The store has no room left.
-     */
-    WEIR_STATUS_STORAGE_FULL = 8,
-    /**
-     * The store refused access.
-     */
-    WEIR_STATUS_PERMISSION_DENIED = 9,
-    /**
-     * Bytes on storage are not what was written.
-     */
-    WEIR_STATUS_CORRUPTION = 10,
-    /**
-     * Another writer claimed the shard with a higher epoch.
-     */
-    WEIR_STATUS_FENCED = 11,
-    /**
-     * An append failed for good; memory may be ahead of the log.
-     */
-    WEIR_STATUS_POISONED = 12,
-    /**
-     * The shard is sealed against writers.
-     */
-    WEIR_STATUS_SEALED = 13,
-    /**
-     * The position was trimmed from the log.
-     */
-    WEIR_STATUS_TRIMMED = 14,
-    /**
-     * The limit on pending bytes is reached.
-     */
-    WEIR_STATUS_BACKPRESSURE = 15,
-    /**
-     * The deadline passed. Nothing was accepted unless the message says so.
-     */
-    WEIR_STATUS_TIMED_OUT = 16,
-    /**
-     * The call was cancelled or interrupted.
-     */
-    WEIR_STATUS_CANCELLED = 17,
-    /**
-     * The operation was accepted, and whether it took effect is not known.
-     */
-    WEIR_STATUS_OUTCOME_UNKNOWN = 18,
-    /**
-     * The handle is closed.
-     */
-    WEIR_STATUS_CLOSED = 19,
-    /**
-     * The process forked after the library was used.
-     */
-    WEIR_STATUS_FORKED = 20,
-    /**
-     * A panic was caught: a bug in weir.
-     */
-    WEIR_STATUS_PANIC = 21,
-    /**
-     * A blocking call was made from one of weir's own runtime threads.
-     */
-    WEIR_STATUS_WOULD_DEADLOCK = 22,
-    /**
-     * Lost a race for the shard to another claimer.
-     */
-    WEIR_STATUS_CONFLICT = 23,
-    /**
-     * A spill store's cap is reached.
-     */
-    WEIR_STATUS_DISK_CAP_EXCEEDED = 24,
-    /**
-     * An invariant of weir's does not hold: a bug.
-     */
-    WEIR_STATUS_INTERNAL = 25,
+  /**
+   * Success.
+   */
+  WEIR_STATUS_OK = 0,
+  /**
+   * An argument, option or URL is not valid.
+   */
+  WEIR_STATUS_INVALID_ARGUMENT = 1,
+  /**
+   * A batch does not have the writer's schema, or a schema cannot be stored.
+   */
+  WEIR_STATUS_SCHEMA_MISMATCH = 2,
+  /**
+   * Arrow data handed in breaks the format's rules (counts, offsets, UTF-8, nulls).
+   */
+  WEIR_STATUS_INVALID_DATA = 3,
+  /**
+   * The root, shard, entry or object does not exist.
+   */
+  WEIR_STATUS_NOT_FOUND = 4,
+  /**
+   * What was to be created exists.
+   */
+  WEIR_STATUS_ALREADY_EXISTS = 5,
+  /**
+   * The store, scheme, format or feature is not supported by this build or that server.
+   */
+  WEIR_STATUS_UNSUPPORTED = 6,
+  /**
+   * The store failed; for a write, the outcome may be unknown (see the message).
+   */
+  WEIR_STATUS_STORAGE = 7,
+  /**
+   * The store has no room left.
+   */
+  WEIR_STATUS_STORAGE_FULL = 8,
+  /**
+   * The store refused access.
+   */
+  WEIR_STATUS_PERMISSION_DENIED = 9,
+  /**
+   * Bytes on storage are not what was written.
+   */
+  WEIR_STATUS_CORRUPTION = 10,
+  /**
+   * Another writer claimed the shard with a higher epoch.
+   */
+  WEIR_STATUS_FENCED = 11,
+  /**
+   * An append failed for good; memory may be ahead of the log.
+   */
+  WEIR_STATUS_POISONED = 12,
+  /**
+   * The shard is sealed against writers.
+   */
+  WEIR_STATUS_SEALED = 13,
+  /**
+   * The position was trimmed from the log.
+   */
+  WEIR_STATUS_TRIMMED = 14,
+  /**
+   * The limit on pending bytes is reached.
+   */
+  WEIR_STATUS_BACKPRESSURE = 15,
+  /**
+   * The deadline passed. Nothing was accepted unless the message says so.
+   */
+  WEIR_STATUS_TIMED_OUT = 16,
+  /**
+   * The call was cancelled or interrupted.
+   */
+  WEIR_STATUS_CANCELLED = 17,
+  /**
+   * The operation was accepted, and whether it took effect is not known.
+   */
+  WEIR_STATUS_OUTCOME_UNKNOWN = 18,
+  /**
+   * The handle is closed.
+   */
+  WEIR_STATUS_CLOSED = 19,
+  /**
+   * The process forked after the library was used.
+   */
+  WEIR_STATUS_FORKED = 20,
+  /**
+   * A panic was caught: a bug in weir.
+   */
+  WEIR_STATUS_PANIC = 21,
+  /**
+   * A blocking call was made from one of weir's own runtime threads.
+   */
+  WEIR_STATUS_WOULD_DEADLOCK = 22,
+  /**
+   * Lost a race for the shard to another claimer.
+   */
+  WEIR_STATUS_CONFLICT = 23,
+  /**
+   * A spill store's cap is reached.
+   */
+  WEIR_STATUS_DISK_CAP_EXCEEDED = 24,
+  /**
+   * An invariant of weir's does not hold: a bug.
+   */
+  WEIR_STATUS_INTERNAL = 25,
 };
 #ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L
@@ -232,30 +232,30 @@ enum WeirAction
   : int32_t
 #endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
  {
-    /**
-     * There is no error.
-     */
-    WEIR_ACTION_NONE = 0,
-    /**
-     * The same call may succeed later.
-     */
-    WEIR_ACTION_RETRY = 1,
-    /**
-     * Open the handle again; what was acknowledged is safe.
-     */
-    WEIR_ACTION_REOPEN = 2,
-    /**
-     * Correct the argument, the data or the environment.
-     */
-    WEIR_ACTION_FIX = 3,
-    /**
-     * Stop: someone else owns the shard, or its data is damaged.
-     */
-    WEIR_ACTION_STOP = 4,
-    /**
-     * Report a bug.
-     */
-    WEIR_ACTION_REPORT = 5,
+  /**
+   * There is no error.
+   */
+  WEIR_ACTION_NONE = 0,
+  /**
+   * The same call may succeed later.
+   */
+  WEIR_ACTION_RETRY = 1,
+  /**
+   * Open the handle again; what was acknowledged is safe.
+   */
+  WEIR_ACTION_REOPEN = 2,
+  /**
+   * Correct the argument, the data or the environment.
+   */
+  WEIR_ACTION_FIX = 3,
+  /**
+   * Stop: someone else owns the shard, or its data is damaged.
+   */
+  WEIR_ACTION_STOP = 4,
+  /**
+   * Report a bug.
+   */
+  WEIR_ACTION_REPORT = 5,
 };
 #ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L
@@ -268,45 +268,45 @@ typedef int32_t WeirAction;
 /**
  * What the `result` of an event is.
  */
-enum WeirResultKind
+enum WeirResult
 #if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
   : int32_t
 #endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
  {
-    /**
-     * Nothing: `result` is NULL.
-     */
-    WEIR_RESULT_KIND_NONE = 0,
-    /**
-     * A `WeirWriter *`.
-     */
-    WEIR_RESULT_KIND_WRITER = 1,
-    /**
-     * A `WeirAppender *`.
-     */
-    WEIR_RESULT_KIND_APPENDER = 2,
-    /**
-     * A `WeirTailer *`.
-     */
-    WEIR_RESULT_KIND_TAILER = 3,
-    /**
-     * A `WeirEntry *`.
-     */
-    WEIR_RESULT_KIND_ENTRY = 4,
-    /**
-     * A `WeirBuffer *`.
-     */
-    WEIR_RESULT_KIND_BUFFER = 5,
-    /**
-     * A `WeirManifest *`.
-     */
-    WEIR_RESULT_KIND_MANIFEST = 6,
+  /**
+   * Nothing: `result` is NULL.
+   */
+  WEIR_RESULT_NONE = 0,
+  /**
+   * A `WeirWriter *`.
+   */
+  WEIR_RESULT_WRITER = 1,
+  /**
+   * A `WeirAppender *`.
+   */
+  WEIR_RESULT_APPENDER = 2,
+  /**
+   * A `WeirTailer *`.
+   */
+  WEIR_RESULT_TAILER = 3,
+  /**
+   * A `WeirEntry *`.
+   */
+  WEIR_RESULT_ENTRY = 4,
+  /**
+   * A `WeirBuffer *`.
+   */
+  WEIR_RESULT_BUFFER = 5,
+  /**
+   * A `WeirManifest *`.
+   */
+  WEIR_RESULT_MANIFEST = 6,
 };
 #ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L
-typedef enum WeirResultKind WeirResultKind;
+typedef enum WeirResult WeirResult;
 #else
-typedef int32_t WeirResultKind;
+typedef int32_t WeirResult;
 #endif // __STDC_VERSION__ >= 202311L
 #endif // __cplusplus
 
@@ -318,30 +318,30 @@ enum WeirLogLevel
   : int32_t
 #endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
  {
-    /**
-     * Nothing.
-     */
-    WEIR_LOG_LEVEL_OFF = 0,
-    /**
-     * What failed.
-     */
-    WEIR_LOG_LEVEL_ERROR = 1,
-    /**
-     * What may fail, or was overcome.
-     */
-    WEIR_LOG_LEVEL_WARN = 2,
-    /**
-     * What changed, such as a claim (the default).
-     */
-    WEIR_LOG_LEVEL_INFO = 3,
-    /**
-     * What was decided on the way.
-     */
-    WEIR_LOG_LEVEL_DEBUG = 4,
-    /**
-     * All.
-     */
-    WEIR_LOG_LEVEL_TRACE = 5,
+  /**
+   * Nothing.
+   */
+  WEIR_LOG_LEVEL_OFF = 0,
+  /**
+   * What failed.
+   */
+  WEIR_LOG_LEVEL_ERROR = 1,
+  /**
+   * What may fail, or was overcome.
+   */
+  WEIR_LOG_LEVEL_WARN = 2,
+  /**
+   * What changed, such as a claim (the default).
+   */
+  WEIR_LOG_LEVEL_INFO = 3,
+  /**
+   * What was decided on the way.
+   */
+  WEIR_LOG_LEVEL_DEBUG = 4,
+  /**
+   * All.
+   */
+  WEIR_LOG_LEVEL_TRACE = 5,
 };
 #ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L
@@ -359,18 +359,18 @@ enum WeirCompression
   : int32_t
 #endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
  {
-    /**
-     * Not at all.
-     */
-    WEIR_COMPRESSION_NONE = 0,
-    /**
-     * LZ4 frames: fast.
-     */
-    WEIR_COMPRESSION_LZ4 = 1,
-    /**
-     * Zstandard: small.
-     */
-    WEIR_COMPRESSION_ZSTD = 2,
+  /**
+   * Not at all.
+   */
+  WEIR_COMPRESSION_NONE = 0,
+  /**
+   * LZ4 frames: fast.
+   */
+  WEIR_COMPRESSION_LZ4 = 1,
+  /**
+   * Zstandard: small.
+   */
+  WEIR_COMPRESSION_ZSTD = 2,
 };
 #ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L
@@ -443,39 +443,39 @@ typedef void (*WeirThreadFn)(void *ctx);
 /**
  * Options of weir_runtime_configure().
  */
-typedef struct WeirRuntimeOptions {
-    /**
-     * `sizeof(WeirRuntimeOptions)`.
-     */
-    uint32_t struct_size;
-    /**
-     * Threads that drive requests to object stores; 0 = one per core (default).
-     */
-    uint32_t worker_threads;
-    /**
-     * The most threads that call completions, started on demand; 0 = 4 (default).
-     */
-    uint32_t dispatcher_threads;
-    /**
-     * Must be 0.
-     */
-    uint32_t reserved;
-    /**
-     * What threads' names begin with, copied; NULL = `weir` (default). Linux shows 15 bytes of a name.
-     */
-    const char *thread_name;
-    /**
-     * Called first on each thread that weir starts, e.g. to attach it to a virtual machine; may be NULL (default).
-     */
-    WeirThreadFn on_thread_start;
-    /**
-     * Called last on each thread that weir started; may be NULL (default).
-     */
-    WeirThreadFn on_thread_stop;
-    /**
-     * Passed to both; must be valid until the process ends.
-     */
-    void *ctx;
+typedef struct {
+  /**
+   * `sizeof(WeirRuntimeOptions)`.
+   */
+  uint32_t struct_size;
+  /**
+   * Threads that drive requests to object stores; 0 = one per core (default).
+   */
+  uint32_t worker_threads;
+  /**
+   * The most threads that call completions, started on demand; 0 = 4 (default).
+   */
+  uint32_t dispatcher_threads;
+  /**
+   * Must be 0.
+   */
+  uint32_t reserved;
+  /**
+   * What threads' names begin with, copied; NULL = `weir` (default). Linux shows 15 bytes of a name.
+   */
+  const char *thread_name;
+  /**
+   * Called first on each thread that weir starts, e.g. to attach it to a virtual machine; may be NULL (default).
+   */
+  WeirThreadFn on_thread_start;
+  /**
+   * Called last on each thread that weir started; may be NULL (default).
+   */
+  WeirThreadFn on_thread_stop;
+  /**
+   * Passed to both; must be valid until the process ends.
+   */
+  void *ctx;
 } WeirRuntimeOptions;
 
 /**
@@ -493,45 +493,45 @@ typedef void (*WeirReleaseFn)(void *ctx);
 /**
  * Where messages go.
  */
-typedef struct WeirLogSink {
-    /**
-     * `sizeof(WeirLogSink)`.
-     */
-    uint32_t struct_size;
-    /**
-     * Must be 0.
-     */
-    uint32_t reserved;
-    /**
-     * Called with each message; required.
-     */
-    WeirLogFn log;
-    /**
-     * Passed to both functions.
-     */
-    void *ctx;
-    /**
-     * Called with `ctx` once `log` will not be called any more; may be NULL.
-     */
-    WeirReleaseFn release;
+typedef struct {
+  /**
+   * `sizeof(WeirLogSink)`.
+   */
+  uint32_t struct_size;
+  /**
+   * Must be 0.
+   */
+  uint32_t reserved;
+  /**
+   * Called with each message; required.
+   */
+  WeirLogFn log;
+  /**
+   * Passed to both functions.
+   */
+  void *ctx;
+  /**
+   * Called with `ctx` once `log` will not be called any more; may be NULL.
+   */
+  WeirReleaseFn release;
 } WeirLogSink;
 
 /**
  * What a put came to.
  */
-typedef struct WeirAck {
-    /**
-     * How many puts the writer holds with this one: an exclusive count over the writer's life, for weir_writer_wait_durable().
-     */
-    uint64_t sequence;
-    /**
-     * The position of the WAL entry that holds the batch; 0 while that is not durable.
-     */
-    uint64_t position;
-    /**
-     * The epoch under which the writer holds the shard.
-     */
-    uint64_t epoch;
+typedef struct {
+  /**
+   * How many puts the writer holds with this one: an exclusive count over the writer's life, for weir_writer_wait_durable().
+   */
+  uint64_t sequence;
+  /**
+   * The position of the WAL entry that holds the batch; 0 while that is not durable.
+   */
+  uint64_t position;
+  /**
+   * The epoch under which the writer holds the shard.
+   */
+  uint64_t epoch;
 } WeirAck;
 
 /**
@@ -540,455 +540,455 @@ typedef struct WeirAck {
  * The struct itself is borrowed for the call of the callback, or the caller's own array for a queue. What it owns, that is
  * `error` and `result`, passes to the receiver: free them, or all with weir_event_clear().
  */
-typedef struct WeirEvent {
-    /**
-     * The token of the completion.
-     */
-    uint64_t token;
-    /**
-     * A `WEIR_STATUS_*` code.
-     */
-    int32_t status;
-    /**
-     * A `WEIR_RESULT_KIND_*`: what `result` is.
-     */
-    int32_t result_kind;
-    /**
-     * The error, owned by the receiver; NULL if `status` is WEIR_STATUS_OK.
-     */
-    struct WeirError *error;
-    /**
-     * What the call gives back as a pointer, owned by the receiver; NULL if there is none.
-     */
-    void *result;
-    /**
-     * What a put or an append gives back.
-     */
-    struct WeirAck ack;
-    /**
-     * What a call gives back as a number, such as a position.
-     */
-    uint64_t value;
+typedef struct {
+  /**
+   * The token of the completion.
+   */
+  uint64_t token;
+  /**
+   * A `WEIR_STATUS_*` code.
+   */
+  int32_t status;
+  /**
+   * A `WEIR_RESULT_*`: what `result` is.
+   */
+  int32_t result_kind;
+  /**
+   * The error, owned by the receiver; NULL if `status` is WEIR_STATUS_OK.
+   */
+  WeirError *error;
+  /**
+   * What the call gives back as a pointer, owned by the receiver; NULL if there is none.
+   */
+  void *result;
+  /**
+   * What a put or an append gives back.
+   */
+  WeirAck ack;
+  /**
+   * What a call gives back as a number, such as a position.
+   */
+  uint64_t value;
 } WeirEvent;
 
 /**
  * Options of weir_queue_new().
  */
-typedef struct WeirQueueOptions {
-    /**
-     * `sizeof(WeirQueueOptions)`.
-     */
-    uint32_t struct_size;
-    /**
-     * Must be 0.
-     */
-    uint32_t reserved;
+typedef struct {
+  /**
+   * `sizeof(WeirQueueOptions)`.
+   */
+  uint32_t struct_size;
+  /**
+   * Must be 0.
+   */
+  uint32_t reserved;
 } WeirQueueOptions;
 
 /**
  * A function that is called with the event of an `_async` call. It runs on a dispatcher thread of weir's, may block and may
  * call weir. It must not throw or unwind.
  */
-typedef void (*WeirCompletionFn)(void *ctx, const struct WeirEvent *event);
+typedef void (*WeirCompletionFn)(void *ctx, const WeirEvent *event);
 
 /**
  * How an `_async` call completes: `fn(ctx, event)` is called exactly once, with `token` in the event, also when the handle is
  * closed, the runtime is shut down, or weir panics. If the `_async` call itself returns an error, nothing was accepted and
  * `fn` will not be called. No order holds among completions.
  */
-typedef struct WeirCompletion {
-    /**
-     * The function to call; required.
-     */
-    WeirCompletionFn fn;
-    /**
-     * Passed to `fn`; must be valid until then.
-     */
-    void *ctx;
-    /**
-     * Passed in the event.
-     */
-    uint64_t token;
+typedef struct {
+  /**
+   * The function to call; required.
+   */
+  WeirCompletionFn fn;
+  /**
+   * Passed to `fn`; must be valid until then.
+   */
+  void *ctx;
+  /**
+   * Passed in the event.
+   */
+  uint64_t token;
 } WeirCompletion;
 
 /**
  * A setting. Both texts are NUL-terminated UTF-8 and are copied.
  */
-typedef struct WeirKeyValue {
-    /**
-     * One of weir_store_settings_list(), in any case.
-     */
-    const char *key;
-    /**
-     * Its value.
-     */
-    const char *value;
+typedef struct {
+  /**
+   * One of weir_store_settings_list(), in any case.
+   */
+  const char *key;
+  /**
+   * Its value.
+   */
+  const char *value;
 } WeirKeyValue;
 
 /**
  * Options of weir_session_new().
  */
-typedef struct WeirSessionOptions {
-    /**
-     * `sizeof(WeirSessionOptions)`.
-     */
-    uint32_t struct_size;
-    /**
-     * Must be 0.
-     */
-    uint32_t reserved;
-    /**
-     * Settings of object stores, such as credentials; NULL for none (default). An unknown key is an error.
-     */
-    const struct WeirKeyValue *store_settings;
-    /**
-     * How many there are.
-     */
-    size_t store_settings_len;
+typedef struct {
+  /**
+   * `sizeof(WeirSessionOptions)`.
+   */
+  uint32_t struct_size;
+  /**
+   * Must be 0.
+   */
+  uint32_t reserved;
+  /**
+   * Settings of object stores, such as credentials; NULL for none (default). An unknown key is an error.
+   */
+  const WeirKeyValue *store_settings;
+  /**
+   * How many there are.
+   */
+  size_t store_settings_len;
 } WeirSessionOptions;
 
 /**
  * A field of the shard spec and its value, for weir_shard_init(). Both are copied.
  */
-typedef struct WeirShardField {
-    /**
-     * The field, NUL-terminated UTF-8.
-     */
-    const char *field_id;
-    /**
-     * Its value; NULL if empty.
-     */
-    const uint8_t *value;
-    /**
-     * The value's length in bytes.
-     */
-    size_t value_len;
+typedef struct {
+  /**
+   * The field, NUL-terminated UTF-8.
+   */
+  const char *field_id;
+  /**
+   * Its value; NULL if empty.
+   */
+  const uint8_t *value;
+  /**
+   * The value's length in bytes.
+   */
+  size_t value_len;
 } WeirShardField;
 
 /**
  * Options of weir_shard_trim().
  */
-typedef struct WeirTrimOptions {
-    /**
-     * `sizeof(WeirTrimOptions)`.
-     */
-    uint32_t struct_size;
-    /**
-     * Must be 0.
-     */
-    uint32_t reserved;
-    /**
-     * Nothing younger is removed, in milliseconds by the store's clock: it must exceed by far how long a writer may be stalled.
-     * The writers' `trim_age_ms` must not be larger. < 0 (default) = 24 hours.
-     */
-    int64_t trim_age_ms;
+typedef struct {
+  /**
+   * `sizeof(WeirTrimOptions)`.
+   */
+  uint32_t struct_size;
+  /**
+   * Must be 0.
+   */
+  uint32_t reserved;
+  /**
+   * Nothing younger is removed, in milliseconds by the store's clock: it must exceed by far how long a writer may be stalled.
+   * The writers' `trim_age_ms` must not be larger. < 0 (default) = 24 hours.
+   */
+  int64_t trim_age_ms;
 } WeirTrimOptions;
 
 /**
  * Options of weir_writer_open().
  */
-typedef struct WeirWriterOptions {
-    /**
-     * `sizeof(WeirWriterOptions)`.
-     */
-    uint32_t struct_size;
-    /**
-     * 1 (default): a put returns when it is durable. 0: when it is admitted; it becomes durable within the linger.
-     */
-    uint8_t durable;
-    /**
-     * 1 (default): on a local disk, durable means that file and directory were synced. 0: what the kernel holds is lost with the
-     * machine's power, though not with the process. Other stores are durable anyway.
-     */
-    uint8_t fsync;
-    /**
-     * 1 (default): offsets and UTF-8 of every batch are checked. 0: the caller vouches for them; what is wrong is undefined behaviour.
-     */
-    uint8_t validate;
-    /**
-     * Must be 0.
-     */
-    uint8_t reserved;
-    /**
-     * Compression of entries, a `WEIR_COMPRESSION_*`; default none. Lance reads compressed entries only if it is built for it.
-     */
-    int32_t compression;
-    /**
-     * Retries of a failed append, at the same position, before the writer is poisoned; default 3.
-     */
-    uint32_t max_retries;
-    /**
-     * Microseconds that an admitted put may wait for others to share its entry; < 0 (default) = 0 if durable, else 100000.
-     */
-    int64_t linger_us;
-    /**
-     * Bytes at which pending puts are written at once, and at which an entry is full; default 8388608 (8 MiB).
-     */
-    uint64_t max_buffer_bytes;
-    /**
-     * Bytes admitted and not durable at which puts wait for room; default 67108864 (64 MiB).
-     */
-    uint64_t max_pending_bytes;
-    /**
-     * Milliseconds before the first retry, doubling with each; default 50.
-     */
-    uint32_t retry_base_delay_ms;
-    /**
-     * Manifest versions that are asked for at once, 1 to 64; default 2.
-     */
-    uint32_t manifest_probe_width;
-    /**
-     * Milliseconds below which nothing of the shard is ever trimmed, by anyone; < 0 (default) = 24 hours.
-     */
-    int64_t trim_age_ms;
-    /**
-     * Milliseconds that opening may take; < 0 (default) = for ever.
-     */
-    int64_t open_timeout_ms;
+typedef struct {
+  /**
+   * `sizeof(WeirWriterOptions)`.
+   */
+  uint32_t struct_size;
+  /**
+   * 1 (default): a put returns when it is durable. 0: when it is admitted; it becomes durable within the linger.
+   */
+  uint8_t durable;
+  /**
+   * 1 (default): on a local disk, durable means that file and directory were synced. 0: what the kernel holds is lost with the
+   * machine's power, though not with the process. Other stores are durable anyway.
+   */
+  uint8_t fsync;
+  /**
+   * 1 (default): offsets and UTF-8 of every batch are checked. 0: the caller vouches for them; what is wrong is undefined behaviour.
+   */
+  uint8_t validate;
+  /**
+   * Must be 0.
+   */
+  uint8_t reserved;
+  /**
+   * Compression of entries, a `WEIR_COMPRESSION_*`; default none. Lance reads compressed entries only if it is built for it.
+   */
+  int32_t compression;
+  /**
+   * Retries of a failed append, at the same position, before the writer is poisoned; default 3.
+   */
+  uint32_t max_retries;
+  /**
+   * Microseconds that an admitted put may wait for others to share its entry; < 0 (default) = 0 if durable, else 100000.
+   */
+  int64_t linger_us;
+  /**
+   * Bytes at which pending puts are written at once, and at which an entry is full; default 8388608 (8 MiB).
+   */
+  uint64_t max_buffer_bytes;
+  /**
+   * Bytes admitted and not durable at which puts wait for room; default 67108864 (64 MiB).
+   */
+  uint64_t max_pending_bytes;
+  /**
+   * Milliseconds before the first retry, doubling with each; default 50.
+   */
+  uint32_t retry_base_delay_ms;
+  /**
+   * Manifest versions that are asked for at once, 1 to 64; default 2.
+   */
+  uint32_t manifest_probe_width;
+  /**
+   * Milliseconds below which nothing of the shard is ever trimmed, by anyone; < 0 (default) = 24 hours.
+   */
+  int64_t trim_age_ms;
+  /**
+   * Milliseconds that opening may take; < 0 (default) = for ever.
+   */
+  int64_t open_timeout_ms;
 } WeirWriterOptions;
 
 /**
  * What a writer has done since it was opened. Set `struct_size` before the call.
  */
-typedef struct WeirWriterStats {
-    /**
-     * `sizeof(WeirWriterStats)` as the caller knows it: no more is written.
-     */
-    uint32_t struct_size;
-    /**
-     * 0.
-     */
-    uint32_t reserved;
-    /**
-     * Puts admitted.
-     */
-    uint64_t puts;
-    /**
-     * Their rows.
-     */
-    uint64_t rows;
-    /**
-     * Their bytes as encoded.
-     */
-    uint64_t bytes;
-    /**
-     * Entries appended.
-     */
-    uint64_t entries;
-    /**
-     * The bytes of their objects.
-     */
-    uint64_t entry_bytes;
-    /**
-     * Puts admitted and not durable.
-     */
-    uint64_t pending_puts;
-    /**
-     * Bytes of those that wait or are being written.
-     */
-    uint64_t pending_bytes;
-    /**
-     * Create-if-absent requests to the store, by all that share it through the session.
-     */
-    uint64_t requests_create;
-    /**
-     * Plain writes.
-     */
-    uint64_t requests_put;
-    /**
-     * Reads.
-     */
-    uint64_t requests_get;
-    /**
-     * Questions whether an object exists.
-     */
-    uint64_t requests_head;
-    /**
-     * Listings.
-     */
-    uint64_t requests_list;
-    /**
-     * Deletions.
-     */
-    uint64_t requests_delete;
-    /**
-     * Appends tried again after a failure.
-     */
-    uint64_t retries;
-    /**
-     * Positions found taken by others.
-     */
-    uint64_t conflicts;
-    /**
-     * Appends whose answer was lost and that turned out to have landed.
-     */
-    uint64_t settled;
-    /**
-     * Nanoseconds that puts spent waiting for room.
-     */
-    uint64_t blocked_ns;
-    /**
-     * How many puts waited for room.
-     */
-    uint64_t blocked_waits;
-    /**
-     * Puts waiting for room now.
-     */
-    uint64_t blocked_now;
-    /**
-     * Nanoseconds from a put's call to its acknowledgement: the median …
-     */
-    uint64_t put_p50_ns;
-    /**
-     * … the 99th percentile …
-     */
-    uint64_t put_p99_ns;
-    /**
-     * … and the longest.
-     */
-    uint64_t put_max_ns;
-    /**
-     * Nanoseconds of an append: the median …
-     */
-    uint64_t append_p50_ns;
-    /**
-     * … the 99th percentile …
-     */
-    uint64_t append_p99_ns;
-    /**
-     * … and the longest.
-     */
-    uint64_t append_max_ns;
-    /**
-     * Puts per entry: the median …
-     */
-    uint64_t group_p50;
-    /**
-     * … the 99th percentile …
-     */
-    uint64_t group_p99;
-    /**
-     * … and the most.
-     */
-    uint64_t group_max;
+typedef struct {
+  /**
+   * `sizeof(WeirWriterStats)` as the caller knows it: no more is written.
+   */
+  uint32_t struct_size;
+  /**
+   * 0.
+   */
+  uint32_t reserved;
+  /**
+   * Puts admitted.
+   */
+  uint64_t puts;
+  /**
+   * Their rows.
+   */
+  uint64_t rows;
+  /**
+   * Their bytes as encoded.
+   */
+  uint64_t bytes;
+  /**
+   * Entries appended.
+   */
+  uint64_t entries;
+  /**
+   * The bytes of their objects.
+   */
+  uint64_t entry_bytes;
+  /**
+   * Puts admitted and not durable.
+   */
+  uint64_t pending_puts;
+  /**
+   * Bytes of those that wait or are being written.
+   */
+  uint64_t pending_bytes;
+  /**
+   * Create-if-absent requests to the store, by all that share it through the session.
+   */
+  uint64_t requests_create;
+  /**
+   * Plain writes.
+   */
+  uint64_t requests_put;
+  /**
+   * Reads.
+   */
+  uint64_t requests_get;
+  /**
+   * Questions whether an object exists.
+   */
+  uint64_t requests_head;
+  /**
+   * Listings.
+   */
+  uint64_t requests_list;
+  /**
+   * Deletions.
+   */
+  uint64_t requests_delete;
+  /**
+   * Appends tried again after a failure.
+   */
+  uint64_t retries;
+  /**
+   * Positions found taken by others.
+   */
+  uint64_t conflicts;
+  /**
+   * Appends whose answer was lost and that turned out to have landed.
+   */
+  uint64_t settled;
+  /**
+   * Nanoseconds that puts spent waiting for room.
+   */
+  uint64_t blocked_ns;
+  /**
+   * How many puts waited for room.
+   */
+  uint64_t blocked_waits;
+  /**
+   * Puts waiting for room now.
+   */
+  uint64_t blocked_now;
+  /**
+   * Nanoseconds from a put's call to its acknowledgement: the median …
+   */
+  uint64_t put_p50_ns;
+  /**
+   * … the 99th percentile …
+   */
+  uint64_t put_p99_ns;
+  /**
+   * … and the longest.
+   */
+  uint64_t put_max_ns;
+  /**
+   * Nanoseconds of an append: the median …
+   */
+  uint64_t append_p50_ns;
+  /**
+   * … the 99th percentile …
+   */
+  uint64_t append_p99_ns;
+  /**
+   * … and the longest.
+   */
+  uint64_t append_max_ns;
+  /**
+   * Puts per entry: the median …
+   */
+  uint64_t group_p50;
+  /**
+   * … the 99th percentile …
+   */
+  uint64_t group_p99;
+  /**
+   * … and the most.
+   */
+  uint64_t group_max;
 } WeirWriterStats;
 
 /**
  * The memory that a writer holds, in bytes. Set `struct_size` before the call.
  */
-typedef struct WeirWriterMemory {
-    /**
-     * `sizeof(WeirWriterMemory)` as the caller knows it: no more is written.
-     */
-    uint32_t struct_size;
-    /**
-     * 0.
-     */
-    uint32_t reserved;
-    /**
-     * Admitted and not yet taken into an entry.
-     */
-    uint64_t pending_bytes;
-    /**
-     * In the entry that is being appended.
-     */
-    uint64_t in_flight_bytes;
-    /**
-     * Granted to puts that were waiting for room.
-     */
-    uint64_t reserved_bytes;
-    /**
-     * The limit on the sum.
-     */
-    uint64_t limit_bytes;
+typedef struct {
+  /**
+   * `sizeof(WeirWriterMemory)` as the caller knows it: no more is written.
+   */
+  uint32_t struct_size;
+  /**
+   * 0.
+   */
+  uint32_t reserved;
+  /**
+   * Admitted and not yet taken into an entry.
+   */
+  uint64_t pending_bytes;
+  /**
+   * In the entry that is being appended.
+   */
+  uint64_t in_flight_bytes;
+  /**
+   * Granted to puts that were waiting for room.
+   */
+  uint64_t reserved_bytes;
+  /**
+   * The limit on the sum.
+   */
+  uint64_t limit_bytes;
 } WeirWriterMemory;
 
 /**
  * Options of weir_appender_open().
  */
-typedef struct WeirAppenderOptions {
-    /**
-     * `sizeof(WeirAppenderOptions)`.
-     */
-    uint32_t struct_size;
-    /**
-     * 1 (default): on a local disk, file and directory of each entry are synced. See WeirWriterOptions.
-     */
-    uint8_t fsync;
-    /**
-     * 1 (default): offsets and UTF-8 of every batch are checked. See WeirWriterOptions.
-     */
-    uint8_t validate;
-    /**
-     * Must be 0.
-     */
-    uint8_t reserved[2];
-    /**
-     * Compression of entries, a `WEIR_COMPRESSION_*`; default none.
-     */
-    int32_t compression;
-    /**
-     * Retries of a failed append, at the same position; default 3.
-     */
-    uint32_t max_retries;
-    /**
-     * Milliseconds before the first retry, doubling with each; default 50.
-     */
-    uint32_t retry_base_delay_ms;
-    /**
-     * Manifest versions that are asked for at once, 1 to 64; default 2.
-     */
-    uint32_t manifest_probe_width;
-    /**
-     * Milliseconds below which nothing of the shard is ever trimmed, by anyone; < 0 (default) = 24 hours.
-     */
-    int64_t trim_age_ms;
-    /**
-     * Milliseconds that opening may take; < 0 (default) = for ever.
-     */
-    int64_t open_timeout_ms;
+typedef struct {
+  /**
+   * `sizeof(WeirAppenderOptions)`.
+   */
+  uint32_t struct_size;
+  /**
+   * 1 (default): on a local disk, file and directory of each entry are synced. See WeirWriterOptions.
+   */
+  uint8_t fsync;
+  /**
+   * 1 (default): offsets and UTF-8 of every batch are checked. See WeirWriterOptions.
+   */
+  uint8_t validate;
+  /**
+   * Must be 0.
+   */
+  uint8_t reserved[2];
+  /**
+   * Compression of entries, a `WEIR_COMPRESSION_*`; default none.
+   */
+  int32_t compression;
+  /**
+   * Retries of a failed append, at the same position; default 3.
+   */
+  uint32_t max_retries;
+  /**
+   * Milliseconds before the first retry, doubling with each; default 50.
+   */
+  uint32_t retry_base_delay_ms;
+  /**
+   * Manifest versions that are asked for at once, 1 to 64; default 2.
+   */
+  uint32_t manifest_probe_width;
+  /**
+   * Milliseconds below which nothing of the shard is ever trimmed, by anyone; < 0 (default) = 24 hours.
+   */
+  int64_t trim_age_ms;
+  /**
+   * Milliseconds that opening may take; < 0 (default) = for ever.
+   */
+  int64_t open_timeout_ms;
 } WeirAppenderOptions;
 
 /**
  * Options of weir_tailer_open().
  */
-typedef struct WeirTailerOptions {
-    /**
-     * `sizeof(WeirTailerOptions)`.
-     */
-    uint32_t struct_size;
-    /**
-     * 1: wait at the end of the log for new entries. 0 (default): report the end.
-     */
-    uint8_t follow;
-    /**
-     * Must be 0.
-     */
-    uint8_t reserved[3];
-    /**
-     * The position to start at; 0 (default) = the oldest there is.
-     */
-    uint64_t from;
-    /**
-     * Bytes of entries that may be held that were read ahead; default 67108864 (64 MiB).
-     */
-    uint64_t prefetch_bytes;
-    /**
-     * Entries that are fetched at once from a store with latency, 1 to 4096; default 32. Local stores are read directly.
-     */
-    uint32_t prefetch_entries;
-    /**
-     * Milliseconds until the log's end is looked at again after news, doubling up to `poll_max_ms`; default 2.
-     */
-    uint32_t poll_min_ms;
-    /**
-     * The longest pause between two looks, in milliseconds; default 1000. A writer in this process wakes its tailers at once.
-     */
-    uint32_t poll_max_ms;
-    /**
-     * Must be 0.
-     */
-    uint32_t reserved2;
+typedef struct {
+  /**
+   * `sizeof(WeirTailerOptions)`.
+   */
+  uint32_t struct_size;
+  /**
+   * 1: wait at the end of the log for new entries. 0 (default): report the end.
+   */
+  uint8_t follow;
+  /**
+   * Must be 0.
+   */
+  uint8_t reserved[3];
+  /**
+   * The position to start at; 0 (default) = the oldest there is.
+   */
+  uint64_t from;
+  /**
+   * Bytes of entries that may be held that were read ahead; default 67108864 (64 MiB).
+   */
+  uint64_t prefetch_bytes;
+  /**
+   * Entries that are fetched at once from a store with latency, 1 to 4096; default 32. Local stores are read directly.
+   */
+  uint32_t prefetch_entries;
+  /**
+   * Milliseconds until the log's end is looked at again after news, doubling up to `poll_max_ms`; default 2.
+   */
+  uint32_t poll_min_ms;
+  /**
+   * The longest pause between two looks, in milliseconds; default 1000. A writer in this process wakes its tailers at once.
+   */
+  uint32_t poll_max_ms;
+  /**
+   * Must be 0.
+   */
+  uint32_t reserved2;
 } WeirTailerOptions;
 
 #ifdef __cplusplus
@@ -1001,7 +1001,7 @@ extern "C" {
  * @param options      the struct
  * @param struct_size  `sizeof(WeirRuntimeOptions)` as the caller knows it, in bytes: no more is written
  */
-void weir_runtime_options_init(struct WeirRuntimeOptions *options, uint32_t struct_size);
+void weir_runtime_options_init(WeirRuntimeOptions *options, uint32_t struct_size);
 
 /**
  * Sets how many threads weir may start in this process, their names and hooks. To be called before anything else needs a
@@ -1011,7 +1011,8 @@ void weir_runtime_options_init(struct WeirRuntimeOptions *options, uint32_t stru
  * @param error    receives the error, unless NULL
  * @return WEIR_STATUS_OK, WEIR_STATUS_INVALID_ARGUMENT, WEIR_STATUS_ALREADY_EXISTS if it was configured or used before
  */
-WeirStatus weir_runtime_configure(const struct WeirRuntimeOptions *options, struct WeirError **error);
+WeirStatus weir_runtime_configure(const WeirRuntimeOptions *options,
+                                  WeirError **error);
 
 /**
  * Ends weir in this process, for good: operations that still run are dropped, so that their completions run with
@@ -1023,7 +1024,8 @@ WeirStatus weir_runtime_configure(const struct WeirRuntimeOptions *options, stru
  * @return WEIR_STATUS_OK, WEIR_STATUS_TIMED_OUT if threads are left (call again to wait on), WEIR_STATUS_WOULD_DEADLOCK on a
  *         thread of weir's, such as in a completion
  */
-WeirStatus weir_runtime_shutdown(int64_t timeout_ms, struct WeirError **error);
+WeirStatus weir_runtime_shutdown(int64_t timeout_ms,
+                                 WeirError **error);
 
 /**
  * The version of the library, such as `0.1.0`. A constant.
@@ -1044,7 +1046,8 @@ uint32_t weir_abi_version(void);
  * @param error  receives the error, unless NULL
  * @return WEIR_STATUS_OK, WEIR_STATUS_INVALID_ARGUMENT, WEIR_STATUS_ALREADY_EXISTS if a Rust program collects the log itself
  */
-WeirStatus weir_log_set_sink(const struct WeirLogSink *sink, struct WeirError **error);
+WeirStatus weir_log_set_sink(const WeirLogSink *sink,
+                             WeirError **error);
 
 /**
  * Sets how much is logged.
@@ -1053,23 +1056,23 @@ WeirStatus weir_log_set_sink(const struct WeirLogSink *sink, struct WeirError **
  * @param error  receives the error, unless NULL
  * @return WEIR_STATUS_OK, WEIR_STATUS_INVALID_ARGUMENT
  */
-WeirStatus weir_log_set_level(int32_t level, struct WeirError **error);
+WeirStatus weir_log_set_level(int32_t level, WeirError **error);
 
 /**
  * The code of an error, WEIR_STATUS_OK for NULL.
  */
-WeirStatus weir_error_code(const struct WeirError *error);
+WeirStatus weir_error_code(const WeirError *error);
 
 /**
  * The message of an error: NUL-terminated UTF-8 that names the object, position, epoch or counts concerned. Borrowed for
  * the error's life; an empty text for NULL.
  */
-const char *weir_error_message(const struct WeirError *error);
+const char *weir_error_message(const WeirError *error);
 
 /**
  * What to do about an error, WEIR_ACTION_NONE for NULL.
  */
-WeirAction weir_error_action(const struct WeirError *error);
+WeirAction weir_error_action(const WeirError *error);
 
 /**
  * Looks up the number that an error carries under `name`, such as `position` or `epoch`.
@@ -1078,7 +1081,7 @@ WeirAction weir_error_action(const struct WeirError *error);
  * @param value  receives the number; untouched if there is none
  * @return whether there is such a number
  */
-bool weir_error_detail_u64(const struct WeirError *error, const char *name, uint64_t *value);
+bool weir_error_detail_u64(const WeirError *error, const char *name, uint64_t *value);
 
 /**
  * Looks up the text that an error carries under `name`, such as `path` or `shard`.
@@ -1087,12 +1090,12 @@ bool weir_error_detail_u64(const struct WeirError *error, const char *name, uint
  * @param value  receives the text, NUL-terminated, borrowed for the error's life; untouched if there is none
  * @return whether there is such a text
  */
-bool weir_error_detail_str(const struct WeirError *error, const char *name, const char **value);
+bool weir_error_detail_str(const WeirError *error, const char *name, const char **value);
 
 /**
  * Frees an error. NULL is allowed.
  */
-void weir_error_free(struct WeirError *error);
+void weir_error_free(WeirError *error);
 
 /**
  * The name of a status code, such as `WEIR_STATUS_FENCED`; `WEIR_STATUS_UNKNOWN` for a number that is none. A constant.
@@ -1102,23 +1105,23 @@ const char *weir_status_name(int32_t status);
 /**
  * The bytes of a buffer, borrowed for its life; NULL if it is empty. One NUL follows them, so text can be printed as it is.
  */
-const char *weir_buffer_data(const struct WeirBuffer *buffer);
+const char *weir_buffer_data(const WeirBuffer *buffer);
 
 /**
  * The number of bytes in a buffer; 0 for NULL.
  */
-size_t weir_buffer_len(const struct WeirBuffer *buffer);
+size_t weir_buffer_len(const WeirBuffer *buffer);
 
 /**
  * Frees a buffer. NULL is allowed.
  */
-void weir_buffer_free(struct WeirBuffer *buffer);
+void weir_buffer_free(WeirBuffer *buffer);
 
 /**
  * Frees what an event owns, that is its error and its result, and sets them to NULL. NULL is allowed, and so is an event that
  * was cleared.
  */
-void weir_event_clear(struct WeirEvent *event);
+void weir_event_clear(WeirEvent *event);
 
 /**
  * Fills options with their defaults.
@@ -1126,7 +1129,7 @@ void weir_event_clear(struct WeirEvent *event);
  * @param options      the struct
  * @param struct_size  `sizeof(WeirQueueOptions)` as the caller knows it, in bytes: no more is written
  */
-void weir_queue_options_init(struct WeirQueueOptions *options, uint32_t struct_size);
+void weir_queue_options_init(WeirQueueOptions *options, uint32_t struct_size);
 
 /**
  * Makes a completion queue.
@@ -1136,7 +1139,7 @@ void weir_queue_options_init(struct WeirQueueOptions *options, uint32_t struct_s
  * @param error    receives the error, unless NULL
  * @return WEIR_STATUS_OK, WEIR_STATUS_INVALID_ARGUMENT
  */
-WeirStatus weir_queue_new(const struct WeirQueueOptions *options, struct WeirQueue **queue, struct WeirError **error);
+WeirStatus weir_queue_new(const WeirQueueOptions *options, WeirQueue **queue, WeirError **error);
 
 /**
  * A completion that posts to `queue`. It costs nothing unless an `_async` call accepts it; such a call holds the queue, so it
@@ -1145,7 +1148,8 @@ WeirStatus weir_queue_new(const struct WeirQueueOptions *options, struct WeirQue
  * @param queue  the queue
  * @param token  comes back in the event
  */
-struct WeirCompletion weir_queue_completion(struct WeirQueue *queue, uint64_t token);
+WeirCompletion weir_queue_completion(WeirQueue *queue,
+                                     uint64_t token);
 
 /**
  * Takes events from a queue, waiting for the first. Several threads may do so at once; an event goes to one of them.
@@ -1159,12 +1163,12 @@ struct WeirCompletion weir_queue_completion(struct WeirQueue *queue, uint64_t to
  * @return WEIR_STATUS_OK, WEIR_STATUS_TIMED_OUT, WEIR_STATUS_CLOSED when the queue is closed and drained,
  *         WEIR_STATUS_WOULD_DEADLOCK on a runtime thread
  */
-WeirStatus weir_queue_next(struct WeirQueue *queue,
-                           struct WeirEvent *events,
+WeirStatus weir_queue_next(WeirQueue *queue,
+                           WeirEvent *events,
                            size_t max,
                            int64_t timeout_ms,
                            size_t *count,
-                           struct WeirError **error);
+                           WeirError **error);
 
 /**
  * A file descriptor that is readable while events wait or the queue is closed, for poll, select or epoll (an eventfd on Linux,
@@ -1172,7 +1176,7 @@ WeirStatus weir_queue_next(struct WeirQueue *queue,
  *
  * @return the descriptor, or -1 if there is none to be had
  */
-int weir_queue_fd(struct WeirQueue *queue);
+int weir_queue_fd(WeirQueue *queue);
 
 /**
  * Closes a queue: `_async` calls refuse its completions, waiting threads return, what is in it can still be drained, and so
@@ -1182,13 +1186,14 @@ int weir_queue_fd(struct WeirQueue *queue);
  * @param error  receives the error, unless NULL
  * @return WEIR_STATUS_OK, WEIR_STATUS_INVALID_ARGUMENT
  */
-WeirStatus weir_queue_close(struct WeirQueue *queue, struct WeirError **error);
+WeirStatus weir_queue_close(WeirQueue *queue,
+                            WeirError **error);
 
 /**
  * Frees a queue, and the events in it. Calls that were accepted go on; their events are dropped. NULL is allowed. No other
  * call on the queue may run.
  */
-void weir_queue_free(struct WeirQueue *queue);
+void weir_queue_free(WeirQueue *queue);
 
 /**
  * Fills options with their defaults.
@@ -1196,7 +1201,7 @@ void weir_queue_free(struct WeirQueue *queue);
  * @param options      the struct
  * @param struct_size  `sizeof(WeirSessionOptions)` as the caller knows it, in bytes: no more is written
  */
-void weir_session_options_init(struct WeirSessionOptions *options, uint32_t struct_size);
+void weir_session_options_init(WeirSessionOptions *options, uint32_t struct_size);
 
 /**
  * Makes a session. Makes no request and starts no thread.
@@ -1206,12 +1211,12 @@ void weir_session_options_init(struct WeirSessionOptions *options, uint32_t stru
  * @param error    receives the error, unless NULL
  * @return WEIR_STATUS_OK, WEIR_STATUS_INVALID_ARGUMENT naming an unknown setting or a bad value
  */
-WeirStatus weir_session_new(const struct WeirSessionOptions *options, struct WeirSession **session, struct WeirError **error);
+WeirStatus weir_session_new(const WeirSessionOptions *options, WeirSession **session, WeirError **error);
 
 /**
  * Frees a session. What was opened through it goes on and keeps what it needs. NULL is allowed.
  */
-void weir_session_free(struct WeirSession *session);
+void weir_session_free(WeirSession *session);
 
 /**
  * Lists the keys of store settings that this build knows, one per line.
@@ -1220,7 +1225,7 @@ void weir_session_free(struct WeirSession *session);
  * @param error  receives the error, unless NULL
  * @return WEIR_STATUS_OK, WEIR_STATUS_INVALID_ARGUMENT
  */
-WeirStatus weir_store_settings_list(struct WeirBuffer **keys, struct WeirError **error);
+WeirStatus weir_store_settings_list(WeirBuffer **keys, WeirError **error);
 
 /**
  * The metrics of all that was opened through a session, in the text format of Prometheus.
@@ -1230,52 +1235,52 @@ WeirStatus weir_store_settings_list(struct WeirBuffer **keys, struct WeirError *
  * @param error    receives the error, unless NULL
  * @return WEIR_STATUS_OK, WEIR_STATUS_INVALID_ARGUMENT
  */
-WeirStatus weir_metrics_prometheus(const struct WeirSession *session, struct WeirBuffer **text, struct WeirError **error);
+WeirStatus weir_metrics_prometheus(const WeirSession *session, WeirBuffer **text, WeirError **error);
 
 /**
  * The version, 1 or more; 0 for NULL.
  */
-uint64_t weir_manifest_version(const struct WeirManifest *manifest);
+uint64_t weir_manifest_version(const WeirManifest *manifest);
 
 /**
  * The epoch of the writer that owns the shard; 0 before the first claim.
  */
-uint64_t weir_manifest_writer_epoch(const struct WeirManifest *manifest);
+uint64_t weir_manifest_writer_epoch(const WeirManifest *manifest);
 
 /**
  * The position up to which generations cover the log; replay starts after it.
  */
-uint64_t weir_manifest_replay_after(const struct WeirManifest *manifest);
+uint64_t weir_manifest_replay_after(const WeirManifest *manifest);
 
 /**
  * A position that was in the log when the version was written: a hint.
  */
-uint64_t weir_manifest_last_seen(const struct WeirManifest *manifest);
+uint64_t weir_manifest_last_seen(const WeirManifest *manifest);
 
 /**
  * The generation that the owner fills.
  */
-uint64_t weir_manifest_current_generation(const struct WeirManifest *manifest);
+uint64_t weir_manifest_current_generation(const WeirManifest *manifest);
 
 /**
  * Whether the shard is sealed against writers.
  */
-bool weir_manifest_is_sealed(const struct WeirManifest *manifest);
+bool weir_manifest_is_sealed(const WeirManifest *manifest);
 
 /**
  * The shard spec that the shard belongs to; 0 = none.
  */
-uint32_t weir_manifest_shard_spec_id(const struct WeirManifest *manifest);
+uint32_t weir_manifest_shard_spec_id(const WeirManifest *manifest);
 
 /**
  * The number of published generations.
  */
-size_t weir_manifest_sstable_count(const struct WeirManifest *manifest);
+size_t weir_manifest_sstable_count(const WeirManifest *manifest);
 
 /**
  * The number of the shard spec's fields.
  */
-size_t weir_manifest_field_count(const struct WeirManifest *manifest);
+size_t weir_manifest_field_count(const WeirManifest *manifest);
 
 /**
  * One of the shard spec's fields. The bytes are borrowed for the manifest's life.
@@ -1289,18 +1294,18 @@ size_t weir_manifest_field_count(const struct WeirManifest *manifest);
  * @param error      receives the error, unless NULL
  * @return WEIR_STATUS_OK, WEIR_STATUS_INVALID_ARGUMENT if there is no such field
  */
-WeirStatus weir_manifest_field(const struct WeirManifest *manifest,
+WeirStatus weir_manifest_field(const WeirManifest *manifest,
                                size_t index,
                                const char **id,
                                size_t *id_len,
                                const uint8_t **value,
                                size_t *value_len,
-                               struct WeirError **error);
+                               WeirError **error);
 
 /**
  * Frees a manifest. NULL is allowed.
  */
-void weir_manifest_free(struct WeirManifest *manifest);
+void weir_manifest_free(WeirManifest *manifest);
 
 /**
  * Lists the shards below a root.
@@ -1312,11 +1317,11 @@ void weir_manifest_free(struct WeirManifest *manifest);
  * @param error       receives the error, unless NULL
  * @return WEIR_STATUS_OK (also if the root does not exist: no shards), WEIR_STATUS_INVALID_ARGUMENT, WEIR_STATUS_TIMED_OUT, WEIR_STATUS_STORAGE
  */
-WeirStatus weir_shard_list(const struct WeirSession *session,
+WeirStatus weir_shard_list(const WeirSession *session,
                            const char *root,
                            int64_t timeout_ms,
-                           struct WeirBuffer **ids,
-                           struct WeirError **error);
+                           WeirBuffer **ids,
+                           WeirError **error);
 
 /**
  * weir_shard_list() with a completion: the event's `result` is the buffer.
@@ -1327,10 +1332,10 @@ WeirStatus weir_shard_list(const struct WeirSession *session,
  * @param error       receives the error, unless NULL
  * @return WEIR_STATUS_OK if accepted, WEIR_STATUS_INVALID_ARGUMENT
  */
-WeirStatus weir_shard_list_async(const struct WeirSession *session,
+WeirStatus weir_shard_list_async(const WeirSession *session,
                                  const char *root,
-                                 struct WeirCompletion completion,
-                                 struct WeirError **error);
+                                 WeirCompletion completion,
+                                 WeirError **error);
 
 /**
  * Reads a shard's newest manifest.
@@ -1343,12 +1348,12 @@ WeirStatus weir_shard_list_async(const struct WeirSession *session,
  * @param error       receives the error, unless NULL
  * @return WEIR_STATUS_OK, WEIR_STATUS_NOT_FOUND, WEIR_STATUS_CORRUPTION, WEIR_STATUS_INVALID_ARGUMENT, WEIR_STATUS_TIMED_OUT, WEIR_STATUS_STORAGE
  */
-WeirStatus weir_shard_manifest(const struct WeirSession *session,
+WeirStatus weir_shard_manifest(const WeirSession *session,
                                const char *root,
                                const char *shard_id,
                                int64_t timeout_ms,
-                               struct WeirManifest **result,
-                               struct WeirError **error);
+                               WeirManifest **result,
+                               WeirError **error);
 
 /**
  * weir_shard_manifest() with a completion: the event's `result` is the manifest.
@@ -1360,11 +1365,11 @@ WeirStatus weir_shard_manifest(const struct WeirSession *session,
  * @param error       receives the error, unless NULL
  * @return WEIR_STATUS_OK if accepted, WEIR_STATUS_INVALID_ARGUMENT
  */
-WeirStatus weir_shard_manifest_async(const struct WeirSession *session,
+WeirStatus weir_shard_manifest_async(const WeirSession *session,
                                      const char *root,
                                      const char *shard_id,
-                                     struct WeirCompletion completion,
-                                     struct WeirError **error);
+                                     WeirCompletion completion,
+                                     WeirError **error);
 
 /**
  * Makes a shard that does not exist yet, with the values of its spec's fields, unclaimed. Not needed for a shard without a spec:
@@ -1380,14 +1385,14 @@ WeirStatus weir_shard_manifest_async(const struct WeirSession *session,
  * @param error       receives the error, unless NULL
  * @return WEIR_STATUS_OK, WEIR_STATUS_ALREADY_EXISTS, WEIR_STATUS_INVALID_ARGUMENT, WEIR_STATUS_TIMED_OUT, WEIR_STATUS_STORAGE
  */
-WeirStatus weir_shard_init(const struct WeirSession *session,
+WeirStatus weir_shard_init(const WeirSession *session,
                            const char *root,
                            const char *shard_id,
                            uint32_t spec_id,
-                           const struct WeirShardField *fields,
+                           const WeirShardField *fields,
                            size_t fields_len,
                            int64_t timeout_ms,
-                           struct WeirError **error);
+                           WeirError **error);
 
 /**
  * weir_shard_init() with a completion.
@@ -1402,14 +1407,14 @@ WeirStatus weir_shard_init(const struct WeirSession *session,
  * @param error       receives the error, unless NULL
  * @return WEIR_STATUS_OK if accepted, WEIR_STATUS_INVALID_ARGUMENT
  */
-WeirStatus weir_shard_init_async(const struct WeirSession *session,
+WeirStatus weir_shard_init_async(const WeirSession *session,
                                  const char *root,
                                  const char *shard_id,
                                  uint32_t spec_id,
-                                 const struct WeirShardField *fields,
+                                 const WeirShardField *fields,
                                  size_t fields_len,
-                                 struct WeirCompletion completion,
-                                 struct WeirError **error);
+                                 WeirCompletion completion,
+                                 WeirError **error);
 
 /**
  * Seals a shard against writers: fences the present one and refuses later ones with WEIR_STATUS_SEALED. Reading goes on.
@@ -1419,13 +1424,13 @@ WeirStatus weir_shard_init_async(const struct WeirSession *session,
  * @param shard_id    the shard's UUID, lower case, hyphenated
  * @param timeout_ms  < 0 = for ever
  * @param error       receives the error, unless NULL
- * @return WEIR_STATUS_OK, WEIR_STATUS_SEALED if it is, WEIR_STATUS_NOT_FOUND, WEIR_STATUS_CONFLICT, WEIR_STATUS_INVALID_ARGUMENT, WEIR_STATUS_TIMED_OUT, WEIR_STATUS_STORAGE
+ * @return WEIR_STATUS_OK, also if it is sealed; WEIR_STATUS_NOT_FOUND, WEIR_STATUS_CONFLICT, WEIR_STATUS_INVALID_ARGUMENT, WEIR_STATUS_TIMED_OUT, WEIR_STATUS_STORAGE
  */
-WeirStatus weir_shard_seal(const struct WeirSession *session,
+WeirStatus weir_shard_seal(const WeirSession *session,
                            const char *root,
                            const char *shard_id,
                            int64_t timeout_ms,
-                           struct WeirError **error);
+                           WeirError **error);
 
 /**
  * weir_shard_seal() with a completion.
@@ -1437,11 +1442,11 @@ WeirStatus weir_shard_seal(const struct WeirSession *session,
  * @param error       receives the error, unless NULL
  * @return WEIR_STATUS_OK if accepted, WEIR_STATUS_INVALID_ARGUMENT
  */
-WeirStatus weir_shard_seal_async(const struct WeirSession *session,
+WeirStatus weir_shard_seal_async(const WeirSession *session,
                                  const char *root,
                                  const char *shard_id,
-                                 struct WeirCompletion completion,
-                                 struct WeirError **error);
+                                 WeirCompletion completion,
+                                 WeirError **error);
 
 /**
  * Opens a sealed shard for writers again. Does nothing to one that is not sealed.
@@ -1453,11 +1458,11 @@ WeirStatus weir_shard_seal_async(const struct WeirSession *session,
  * @param error       receives the error, unless NULL
  * @return WEIR_STATUS_OK, WEIR_STATUS_NOT_FOUND, WEIR_STATUS_CONFLICT, WEIR_STATUS_INVALID_ARGUMENT, WEIR_STATUS_TIMED_OUT, WEIR_STATUS_STORAGE
  */
-WeirStatus weir_shard_unseal(const struct WeirSession *session,
+WeirStatus weir_shard_unseal(const WeirSession *session,
                              const char *root,
                              const char *shard_id,
                              int64_t timeout_ms,
-                             struct WeirError **error);
+                             WeirError **error);
 
 /**
  * weir_shard_unseal() with a completion.
@@ -1469,11 +1474,11 @@ WeirStatus weir_shard_unseal(const struct WeirSession *session,
  * @param error       receives the error, unless NULL
  * @return WEIR_STATUS_OK if accepted, WEIR_STATUS_INVALID_ARGUMENT
  */
-WeirStatus weir_shard_unseal_async(const struct WeirSession *session,
+WeirStatus weir_shard_unseal_async(const WeirSession *session,
                                    const char *root,
                                    const char *shard_id,
-                                   struct WeirCompletion completion,
-                                   struct WeirError **error);
+                                   WeirCompletion completion,
+                                   WeirError **error);
 
 /**
  * Fills options with their defaults.
@@ -1481,7 +1486,7 @@ WeirStatus weir_shard_unseal_async(const struct WeirSession *session,
  * @param options      the struct
  * @param struct_size  `sizeof(WeirTrimOptions)` as the caller knows it, in bytes: no more is written
  */
-void weir_trim_options_init(struct WeirTrimOptions *options, uint32_t struct_size);
+void weir_trim_options_init(WeirTrimOptions *options, uint32_t struct_size);
 
 /**
  * Removes the oldest entries of a shard's log, up to and including a position, as far as they are old enough; the newest entry
@@ -1498,14 +1503,14 @@ void weir_trim_options_init(struct WeirTrimOptions *options, uint32_t struct_siz
  * @return WEIR_STATUS_OK, also if nothing was old enough; WEIR_STATUS_NOT_FOUND; WEIR_STATUS_INVALID_ARGUMENT, also where entries hold rows that
  * are nowhere else yet; WEIR_STATUS_TIMED_OUT; WEIR_STATUS_STORAGE. After an error what is left is still without a hole.
  */
-WeirStatus weir_shard_trim(const struct WeirSession *session,
+WeirStatus weir_shard_trim(const WeirSession *session,
                            const char *root,
                            const char *shard_id,
                            uint64_t up_to,
-                           const struct WeirTrimOptions *options,
+                           const WeirTrimOptions *options,
                            int64_t timeout_ms,
                            uint64_t *first_position,
-                           struct WeirError **error);
+                           WeirError **error);
 
 /**
  * weir_shard_trim() with a completion: the event's `value` is the oldest position that is left, 0 if the log is empty.
@@ -1519,13 +1524,13 @@ WeirStatus weir_shard_trim(const struct WeirSession *session,
  * @param error       receives the error, unless NULL
  * @return WEIR_STATUS_OK if accepted, WEIR_STATUS_INVALID_ARGUMENT
  */
-WeirStatus weir_shard_trim_async(const struct WeirSession *session,
+WeirStatus weir_shard_trim_async(const WeirSession *session,
                                  const char *root,
                                  const char *shard_id,
                                  uint64_t up_to,
-                                 const struct WeirTrimOptions *options,
-                                 struct WeirCompletion completion,
-                                 struct WeirError **error);
+                                 const WeirTrimOptions *options,
+                                 WeirCompletion completion,
+                                 WeirError **error);
 
 /**
  * The bucket of every value of a column, for routing rows to shards: Lance's hash. Null goes to bucket 0.
@@ -1543,7 +1548,7 @@ WeirStatus weir_bucket_of(struct ArrowArray *array,
                           int32_t buckets,
                           int32_t *out,
                           size_t out_len,
-                          struct WeirError **error);
+                          WeirError **error);
 
 /**
  * Fills options with their defaults.
@@ -1551,7 +1556,7 @@ WeirStatus weir_bucket_of(struct ArrowArray *array,
  * @param options      the struct
  * @param struct_size  `sizeof(WeirWriterOptions)` as the caller knows it, in bytes: no more is written
  */
-void weir_writer_options_init(struct WeirWriterOptions *options, uint32_t struct_size);
+void weir_writer_options_init(WeirWriterOptions *options, uint32_t struct_size);
 
 /**
  * Opens a writer: claims the shard, which fences the writer before, and makes the shard if it does not exist. Options and schema
@@ -1568,13 +1573,13 @@ void weir_writer_options_init(struct WeirWriterOptions *options, uint32_t struct
  * another claims at the same time, WEIR_STATUS_UNSUPPORTED for a store without create-if-absent, WEIR_STATUS_PERMISSION_DENIED,
  * WEIR_STATUS_STORAGE, WEIR_STATUS_CORRUPTION, WEIR_STATUS_TIMED_OUT (the claim may have been made)
  */
-WeirStatus weir_writer_open(const struct WeirSession *session,
+WeirStatus weir_writer_open(const WeirSession *session,
                             const char *root,
                             const char *shard_id,
                             const struct ArrowSchema *schema,
-                            const struct WeirWriterOptions *options,
-                            struct WeirWriter **writer,
-                            struct WeirError **error);
+                            const WeirWriterOptions *options,
+                            WeirWriter **writer,
+                            WeirError **error);
 
 /**
  * weir_writer_open() with a completion: the event's `result` is the writer.
@@ -1588,13 +1593,13 @@ WeirStatus weir_writer_open(const struct WeirSession *session,
  * @param error       receives the error, unless NULL
  * @return WEIR_STATUS_OK if accepted, WEIR_STATUS_INVALID_ARGUMENT, WEIR_STATUS_SCHEMA_MISMATCH
  */
-WeirStatus weir_writer_open_async(const struct WeirSession *session,
+WeirStatus weir_writer_open_async(const WeirSession *session,
                                   const char *root,
                                   const char *shard_id,
                                   const struct ArrowSchema *schema,
-                                  const struct WeirWriterOptions *options,
-                                  struct WeirCompletion completion,
-                                  struct WeirError **error);
+                                  const WeirWriterOptions *options,
+                                  WeirCompletion completion,
+                                  WeirError **error);
 
 /**
  * Puts a batch. With `durable`, returns when its entry is durable; else when it is admitted.
@@ -1609,11 +1614,11 @@ WeirStatus weir_writer_open_async(const struct WeirSession *session,
  * WEIR_STATUS_BACKPRESSURE (no room in time), WEIR_STATUS_CLOSED. Accepted, and it still may become durable: WEIR_STATUS_OUTCOME_UNKNOWN. For
  * ever: WEIR_STATUS_FENCED, WEIR_STATUS_POISONED
  */
-WeirStatus weir_writer_put(const struct WeirWriter *writer,
+WeirStatus weir_writer_put(const WeirWriter *writer,
                            struct ArrowArray *array,
                            int64_t timeout_ms,
-                           struct WeirAck *ack,
-                           struct WeirError **error);
+                           WeirAck *ack,
+                           WeirError **error);
 
 /**
  * weir_writer_put() with a completion: the event's `ack` is filled. Never waits for room.
@@ -1624,10 +1629,10 @@ WeirStatus weir_writer_put(const struct WeirWriter *writer,
  * @param error       receives the error, unless NULL
  * @return WEIR_STATUS_OK if accepted; WEIR_STATUS_BACKPRESSURE: see weir_writer_wait_capacity_async(); otherwise as weir_writer_put()
  */
-WeirStatus weir_writer_put_async(const struct WeirWriter *writer,
+WeirStatus weir_writer_put_async(const WeirWriter *writer,
                                  struct ArrowArray *array,
-                                 struct WeirCompletion completion,
-                                 struct WeirError **error);
+                                 WeirCompletion completion,
+                                 WeirError **error);
 
 /**
  * Puts all batches of a stream, one after the other. With `durable`, returns when the last is durable, which takes far fewer
@@ -1640,11 +1645,11 @@ WeirStatus weir_writer_put_async(const struct WeirWriter *writer,
  * @param error       receives the error, unless NULL; its detail `accepted` says how many batches were accepted before
  * @return as weir_writer_put(); WEIR_STATUS_TIMED_OUT if what was accepted is not durable in time
  */
-WeirStatus weir_writer_put_stream(const struct WeirWriter *writer,
+WeirStatus weir_writer_put_stream(const WeirWriter *writer,
                                   struct ArrowArrayStream *stream,
                                   int64_t timeout_ms,
-                                  struct WeirAck *ack,
-                                  struct WeirError **error);
+                                  WeirAck *ack,
+                                  WeirError **error);
 
 /**
  * weir_writer_put_stream() with a completion: the event's `ack` is filled. The stream is read on a thread of weir's.
@@ -1655,10 +1660,10 @@ WeirStatus weir_writer_put_stream(const struct WeirWriter *writer,
  * @param error       receives the error, unless NULL
  * @return WEIR_STATUS_OK if accepted, WEIR_STATUS_INVALID_ARGUMENT
  */
-WeirStatus weir_writer_put_stream_async(const struct WeirWriter *writer,
+WeirStatus weir_writer_put_stream_async(const WeirWriter *writer,
                                         struct ArrowArrayStream *stream,
-                                        struct WeirCompletion completion,
-                                        struct WeirError **error);
+                                        WeirCompletion completion,
+                                        WeirError **error);
 
 /**
  * Waits until every put admitted so far is durable.
@@ -1668,7 +1673,7 @@ WeirStatus weir_writer_put_stream_async(const struct WeirWriter *writer,
  * @param error       receives the error, unless NULL
  * @return WEIR_STATUS_OK, WEIR_STATUS_TIMED_OUT, WEIR_STATUS_FENCED, WEIR_STATUS_POISONED, WEIR_STATUS_CLOSED
  */
-WeirStatus weir_writer_flush(const struct WeirWriter *writer, int64_t timeout_ms, struct WeirError **error);
+WeirStatus weir_writer_flush(const WeirWriter *writer, int64_t timeout_ms, WeirError **error);
 
 /**
  * weir_writer_flush() with a completion: the event's `ack` says what is durable.
@@ -1678,7 +1683,7 @@ WeirStatus weir_writer_flush(const struct WeirWriter *writer, int64_t timeout_ms
  * @param error       receives the error, unless NULL
  * @return WEIR_STATUS_OK if accepted, WEIR_STATUS_INVALID_ARGUMENT
  */
-WeirStatus weir_writer_flush_async(const struct WeirWriter *writer, struct WeirCompletion completion, struct WeirError **error);
+WeirStatus weir_writer_flush_async(const WeirWriter *writer, WeirCompletion completion, WeirError **error);
 
 /**
  * Waits until a put is durable.
@@ -1689,10 +1694,10 @@ WeirStatus weir_writer_flush_async(const struct WeirWriter *writer, struct WeirC
  * @param error       receives the error, unless NULL
  * @return WEIR_STATUS_OK, WEIR_STATUS_TIMED_OUT, WEIR_STATUS_INVALID_ARGUMENT if there was no such put, WEIR_STATUS_FENCED, WEIR_STATUS_POISONED, WEIR_STATUS_CLOSED
  */
-WeirStatus weir_writer_wait_durable(const struct WeirWriter *writer,
+WeirStatus weir_writer_wait_durable(const WeirWriter *writer,
                                     uint64_t sequence,
                                     int64_t timeout_ms,
-                                    struct WeirError **error);
+                                    WeirError **error);
 
 /**
  * weir_writer_wait_durable() with a completion: the event's `ack` says what is durable.
@@ -1703,10 +1708,10 @@ WeirStatus weir_writer_wait_durable(const struct WeirWriter *writer,
  * @param error       receives the error, unless NULL
  * @return WEIR_STATUS_OK if accepted, WEIR_STATUS_INVALID_ARGUMENT
  */
-WeirStatus weir_writer_wait_durable_async(const struct WeirWriter *writer,
+WeirStatus weir_writer_wait_durable_async(const WeirWriter *writer,
                                           uint64_t sequence,
-                                          struct WeirCompletion completion,
-                                          struct WeirError **error);
+                                          WeirCompletion completion,
+                                          WeirError **error);
 
 /**
  * Waits until a put of `bytes` would find room. Others may take it first.
@@ -1718,7 +1723,10 @@ WeirStatus weir_writer_wait_durable_async(const struct WeirWriter *writer,
  * @return WEIR_STATUS_OK, WEIR_STATUS_BACKPRESSURE with the breakdown in its details, WEIR_STATUS_INVALID_ARGUMENT if it never fits,
  * WEIR_STATUS_FENCED, WEIR_STATUS_POISONED, WEIR_STATUS_CLOSED
  */
-WeirStatus weir_writer_wait_capacity(const struct WeirWriter *writer, uint64_t bytes, int64_t timeout_ms, struct WeirError **error);
+WeirStatus weir_writer_wait_capacity(const WeirWriter *writer,
+                                     uint64_t bytes,
+                                     int64_t timeout_ms,
+                                     WeirError **error);
 
 /**
  * weir_writer_wait_capacity() with a completion.
@@ -1729,20 +1737,20 @@ WeirStatus weir_writer_wait_capacity(const struct WeirWriter *writer, uint64_t b
  * @param error       receives the error, unless NULL
  * @return WEIR_STATUS_OK if accepted, WEIR_STATUS_INVALID_ARGUMENT
  */
-WeirStatus weir_writer_wait_capacity_async(const struct WeirWriter *writer,
+WeirStatus weir_writer_wait_capacity_async(const WeirWriter *writer,
                                            uint64_t bytes,
-                                           struct WeirCompletion completion,
-                                           struct WeirError **error);
+                                           WeirCompletion completion,
+                                           WeirError **error);
 
 /**
  * How many puts of this writer are durable; a put is if its `sequence` is at most that. Never goes back. 0 for NULL.
  */
-uint64_t weir_writer_durable_position(const struct WeirWriter *writer);
+uint64_t weir_writer_durable_position(const WeirWriter *writer);
 
 /**
  * The epoch under which the writer owns the shard, 1 or more; 0 for NULL.
  */
-uint64_t weir_writer_epoch(const struct WeirWriter *writer);
+uint64_t weir_writer_epoch(const WeirWriter *writer);
 
 /**
  * Asks the store whether the writer still owns the shard.
@@ -1752,7 +1760,9 @@ uint64_t weir_writer_epoch(const struct WeirWriter *writer);
  * @param error       receives the error, unless NULL
  * @return WEIR_STATUS_OK, WEIR_STATUS_FENCED, WEIR_STATUS_POISONED, WEIR_STATUS_CLOSED, WEIR_STATUS_TIMED_OUT, WEIR_STATUS_STORAGE
  */
-WeirStatus weir_writer_check_fenced(const struct WeirWriter *writer, int64_t timeout_ms, struct WeirError **error);
+WeirStatus weir_writer_check_fenced(const WeirWriter *writer,
+                                    int64_t timeout_ms,
+                                    WeirError **error);
 
 /**
  * weir_writer_check_fenced() with a completion.
@@ -1762,7 +1772,7 @@ WeirStatus weir_writer_check_fenced(const struct WeirWriter *writer, int64_t tim
  * @param error       receives the error, unless NULL
  * @return WEIR_STATUS_OK if accepted, WEIR_STATUS_INVALID_ARGUMENT
  */
-WeirStatus weir_writer_check_fenced_async(const struct WeirWriter *writer, struct WeirCompletion completion, struct WeirError **error);
+WeirStatus weir_writer_check_fenced_async(const WeirWriter *writer, WeirCompletion completion, WeirError **error);
 
 /**
  * The newest manifest that the writer has read or written, without asking the store.
@@ -1772,7 +1782,7 @@ WeirStatus weir_writer_check_fenced_async(const struct WeirWriter *writer, struc
  * @param error     receives the error, unless NULL
  * @return WEIR_STATUS_OK, WEIR_STATUS_INVALID_ARGUMENT
  */
-WeirStatus weir_writer_manifest(const struct WeirWriter *writer, struct WeirManifest **manifest, struct WeirError **error);
+WeirStatus weir_writer_manifest(const WeirWriter *writer, WeirManifest **manifest, WeirError **error);
 
 /**
  * Refuses further puts, waits until all are durable, and lets go of the shard. May be called again: after WEIR_STATUS_TIMED_OUT to
@@ -1783,7 +1793,9 @@ WeirStatus weir_writer_manifest(const struct WeirWriter *writer, struct WeirMani
  * @param error       receives the error, unless NULL
  * @return WEIR_STATUS_OK, WEIR_STATUS_TIMED_OUT; WEIR_STATUS_FENCED or WEIR_STATUS_POISONED: what was not durable may be lost
  */
-WeirStatus weir_writer_close(const struct WeirWriter *writer, int64_t timeout_ms, struct WeirError **error);
+WeirStatus weir_writer_close(const WeirWriter *writer,
+                             int64_t timeout_ms,
+                             WeirError **error);
 
 /**
  * weir_writer_close() with a completion.
@@ -1793,7 +1805,7 @@ WeirStatus weir_writer_close(const struct WeirWriter *writer, int64_t timeout_ms
  * @param error       receives the error, unless NULL
  * @return WEIR_STATUS_OK if accepted, WEIR_STATUS_INVALID_ARGUMENT
  */
-WeirStatus weir_writer_close_async(const struct WeirWriter *writer, struct WeirCompletion completion, struct WeirError **error);
+WeirStatus weir_writer_close_async(const WeirWriter *writer, WeirCompletion completion, WeirError **error);
 
 /**
  * Refuses further puts and forgets what is not durable, without I/O; who waits gets WEIR_STATUS_CLOSED. An append that is under
@@ -1803,12 +1815,13 @@ WeirStatus weir_writer_close_async(const struct WeirWriter *writer, struct WeirC
  * @param error   receives the error, unless NULL
  * @return WEIR_STATUS_OK, WEIR_STATUS_INVALID_ARGUMENT
  */
-WeirStatus weir_writer_abort(const struct WeirWriter *writer, struct WeirError **error);
+WeirStatus weir_writer_abort(const WeirWriter *writer,
+                             WeirError **error);
 
 /**
  * Frees a writer. One that was not closed is aborted: puts that are not durable are lost. NULL is allowed.
  */
-void weir_writer_free(struct WeirWriter *writer);
+void weir_writer_free(WeirWriter *writer);
 
 /**
  * What a writer has done. Answers also after it failed or was closed.
@@ -1818,7 +1831,9 @@ void weir_writer_free(struct WeirWriter *writer);
  * @param error   receives the error, unless NULL
  * @return WEIR_STATUS_OK, WEIR_STATUS_INVALID_ARGUMENT
  */
-WeirStatus weir_writer_stats(const struct WeirWriter *writer, struct WeirWriterStats *stats, struct WeirError **error);
+WeirStatus weir_writer_stats(const WeirWriter *writer,
+                             WeirWriterStats *stats,
+                             WeirError **error);
 
 /**
  * The memory that a writer holds. Answers also after it failed or was closed.
@@ -1828,7 +1843,9 @@ WeirStatus weir_writer_stats(const struct WeirWriter *writer, struct WeirWriterS
  * @param error   receives the error, unless NULL
  * @return WEIR_STATUS_OK, WEIR_STATUS_INVALID_ARGUMENT
  */
-WeirStatus weir_writer_memory(const struct WeirWriter *writer, struct WeirWriterMemory *memory, struct WeirError **error);
+WeirStatus weir_writer_memory(const WeirWriter *writer,
+                              WeirWriterMemory *memory,
+                              WeirError **error);
 
 /**
  * Fills options with their defaults.
@@ -1836,7 +1853,7 @@ WeirStatus weir_writer_memory(const struct WeirWriter *writer, struct WeirWriter
  * @param options      the struct
  * @param struct_size  `sizeof(WeirAppenderOptions)` as the caller knows it, in bytes: no more is written
  */
-void weir_appender_options_init(struct WeirAppenderOptions *options, uint32_t struct_size);
+void weir_appender_options_init(WeirAppenderOptions *options, uint32_t struct_size);
 
 /**
  * Opens an appender: claims the shard, which fences the writer before, and makes the shard if it does not exist. Options and
@@ -1851,13 +1868,13 @@ void weir_appender_options_init(struct WeirAppenderOptions *options, uint32_t st
  * @param error     receives the error, unless NULL
  * @return as weir_writer_open()
  */
-WeirStatus weir_appender_open(const struct WeirSession *session,
+WeirStatus weir_appender_open(const WeirSession *session,
                               const char *root,
                               const char *shard_id,
                               const struct ArrowSchema *schema,
-                              const struct WeirAppenderOptions *options,
-                              struct WeirAppender **appender,
-                              struct WeirError **error);
+                              const WeirAppenderOptions *options,
+                              WeirAppender **appender,
+                              WeirError **error);
 
 /**
  * weir_appender_open() with a completion: the event's `result` is the appender.
@@ -1871,13 +1888,13 @@ WeirStatus weir_appender_open(const struct WeirSession *session,
  * @param error       receives the error, unless NULL
  * @return WEIR_STATUS_OK if accepted, WEIR_STATUS_INVALID_ARGUMENT
  */
-WeirStatus weir_appender_open_async(const struct WeirSession *session,
+WeirStatus weir_appender_open_async(const WeirSession *session,
                                     const char *root,
                                     const char *shard_id,
                                     const struct ArrowSchema *schema,
-                                    const struct WeirAppenderOptions *options,
-                                    struct WeirCompletion completion,
-                                    struct WeirError **error);
+                                    const WeirAppenderOptions *options,
+                                    WeirCompletion completion,
+                                    WeirError **error);
 
 /**
  * Appends a batch as one entry, and returns when it is durable.
@@ -1890,11 +1907,11 @@ WeirStatus weir_appender_open_async(const struct WeirSession *session,
  * @return WEIR_STATUS_OK. Nothing was written: WEIR_STATUS_INVALID_DATA, WEIR_STATUS_SCHEMA_MISMATCH, WEIR_STATUS_INVALID_ARGUMENT,
  * WEIR_STATUS_CLOSED. Unknown: WEIR_STATUS_TIMED_OUT. For ever: WEIR_STATUS_FENCED, WEIR_STATUS_POISONED
  */
-WeirStatus weir_appender_append(const struct WeirAppender *appender,
+WeirStatus weir_appender_append(const WeirAppender *appender,
                                 struct ArrowArray *array,
                                 int64_t timeout_ms,
                                 uint64_t *position,
-                                struct WeirError **error);
+                                WeirError **error);
 
 /**
  * weir_appender_append() with a completion: the event's `value` is the position.
@@ -1905,10 +1922,10 @@ WeirStatus weir_appender_append(const struct WeirAppender *appender,
  * @param error       receives the error, unless NULL
  * @return WEIR_STATUS_OK if accepted, WEIR_STATUS_INVALID_DATA, WEIR_STATUS_INVALID_ARGUMENT
  */
-WeirStatus weir_appender_append_async(const struct WeirAppender *appender,
+WeirStatus weir_appender_append_async(const WeirAppender *appender,
                                       struct ArrowArray *array,
-                                      struct WeirCompletion completion,
-                                      struct WeirError **error);
+                                      WeirCompletion completion,
+                                      WeirError **error);
 
 /**
  * Asks the store whether the appender still owns the shard.
@@ -1918,7 +1935,7 @@ WeirStatus weir_appender_append_async(const struct WeirAppender *appender,
  * @param error       receives the error, unless NULL
  * @return WEIR_STATUS_OK, WEIR_STATUS_FENCED, WEIR_STATUS_CLOSED, WEIR_STATUS_TIMED_OUT, WEIR_STATUS_STORAGE
  */
-WeirStatus weir_appender_check_fenced(const struct WeirAppender *appender, int64_t timeout_ms, struct WeirError **error);
+WeirStatus weir_appender_check_fenced(const WeirAppender *appender, int64_t timeout_ms, WeirError **error);
 
 /**
  * weir_appender_check_fenced() with a completion.
@@ -1928,14 +1945,12 @@ WeirStatus weir_appender_check_fenced(const struct WeirAppender *appender, int64
  * @param error       receives the error, unless NULL
  * @return WEIR_STATUS_OK if accepted, WEIR_STATUS_INVALID_ARGUMENT
  */
-WeirStatus weir_appender_check_fenced_async(const struct WeirAppender *appender,
-                                            struct WeirCompletion completion,
-                                            struct WeirError **error);
+WeirStatus weir_appender_check_fenced_async(const WeirAppender *appender, WeirCompletion completion, WeirError **error);
 
 /**
  * The epoch under which the appender owns the shard, 1 or more; 0 for NULL.
  */
-uint64_t weir_appender_epoch(const struct WeirAppender *appender);
+uint64_t weir_appender_epoch(const WeirAppender *appender);
 
 /**
  * Waits for an append that is under way, then refuses later ones and lets go of the shard. May be called again.
@@ -1945,7 +1960,7 @@ uint64_t weir_appender_epoch(const struct WeirAppender *appender);
  * @param error       receives the error, unless NULL
  * @return WEIR_STATUS_OK, WEIR_STATUS_TIMED_OUT, WEIR_STATUS_INVALID_ARGUMENT
  */
-WeirStatus weir_appender_close(const struct WeirAppender *appender, int64_t timeout_ms, struct WeirError **error);
+WeirStatus weir_appender_close(const WeirAppender *appender, int64_t timeout_ms, WeirError **error);
 
 /**
  * weir_appender_close() with a completion.
@@ -1955,12 +1970,12 @@ WeirStatus weir_appender_close(const struct WeirAppender *appender, int64_t time
  * @param error       receives the error, unless NULL
  * @return WEIR_STATUS_OK if accepted, WEIR_STATUS_INVALID_ARGUMENT
  */
-WeirStatus weir_appender_close_async(const struct WeirAppender *appender, struct WeirCompletion completion, struct WeirError **error);
+WeirStatus weir_appender_close_async(const WeirAppender *appender, WeirCompletion completion, WeirError **error);
 
 /**
  * Frees an appender. NULL is allowed.
  */
-void weir_appender_free(struct WeirAppender *appender);
+void weir_appender_free(WeirAppender *appender);
 
 /**
  * Fills options with their defaults.
@@ -1968,7 +1983,7 @@ void weir_appender_free(struct WeirAppender *appender);
  * @param options      the struct
  * @param struct_size  `sizeof(WeirTailerOptions)` as the caller knows it, in bytes: no more is written
  */
-void weir_tailer_options_init(struct WeirTailerOptions *options, uint32_t struct_size);
+void weir_tailer_options_init(WeirTailerOptions *options, uint32_t struct_size);
 
 /**
  * Opens a tailer of one shard's log. Makes no request: whether the shard exists shows at the first read.
@@ -1981,12 +1996,12 @@ void weir_tailer_options_init(struct WeirTailerOptions *options, uint32_t struct
  * @param error     receives the error, unless NULL
  * @return WEIR_STATUS_OK, WEIR_STATUS_INVALID_ARGUMENT, WEIR_STATUS_UNSUPPORTED for a scheme that this build does not know
  */
-WeirStatus weir_tailer_open(const struct WeirSession *session,
+WeirStatus weir_tailer_open(const WeirSession *session,
                             const char *root,
                             const char *shard_id,
-                            const struct WeirTailerOptions *options,
-                            struct WeirTailer **tailer,
-                            struct WeirError **error);
+                            const WeirTailerOptions *options,
+                            WeirTailer **tailer,
+                            WeirError **error);
 
 /**
  * Reads the next entry, in order.
@@ -1999,7 +2014,10 @@ WeirStatus weir_tailer_open(const struct WeirSession *session,
  * WEIR_STATUS_CORRUPTION naming the object; WEIR_STATUS_CANCELLED after weir_tailer_interrupt(); WEIR_STATUS_NOT_FOUND if there is no
  * such shard; WEIR_STATUS_CLOSED; WEIR_STATUS_STORAGE. After an error the tailer is where it was.
  */
-WeirStatus weir_tailer_next(const struct WeirTailer *tailer, int64_t timeout_ms, struct WeirEntry **entry, struct WeirError **error);
+WeirStatus weir_tailer_next(const WeirTailer *tailer,
+                            int64_t timeout_ms,
+                            WeirEntry **entry,
+                            WeirError **error);
 
 /**
  * weir_tailer_next() with a completion: the event's `result` is the entry, or NULL at the end of the log.
@@ -2009,7 +2027,7 @@ WeirStatus weir_tailer_next(const struct WeirTailer *tailer, int64_t timeout_ms,
  * @param error       receives the error, unless NULL
  * @return WEIR_STATUS_OK if accepted, WEIR_STATUS_INVALID_ARGUMENT
  */
-WeirStatus weir_tailer_next_async(const struct WeirTailer *tailer, struct WeirCompletion completion, struct WeirError **error);
+WeirStatus weir_tailer_next_async(const WeirTailer *tailer, WeirCompletion completion, WeirError **error);
 
 /**
  * Reads the entry at a position, without moving the tailer.
@@ -2021,11 +2039,11 @@ WeirStatus weir_tailer_next_async(const struct WeirTailer *tailer, struct WeirCo
  * @param error       receives the error, unless NULL
  * @return WEIR_STATUS_OK; WEIR_STATUS_NOT_FOUND if it is not written yet; otherwise as weir_tailer_next()
  */
-WeirStatus weir_tailer_read(const struct WeirTailer *tailer,
+WeirStatus weir_tailer_read(const WeirTailer *tailer,
                             uint64_t position,
                             int64_t timeout_ms,
-                            struct WeirEntry **entry,
-                            struct WeirError **error);
+                            WeirEntry **entry,
+                            WeirError **error);
 
 /**
  * weir_tailer_read() with a completion: the event's `result` is the entry.
@@ -2036,10 +2054,10 @@ WeirStatus weir_tailer_read(const struct WeirTailer *tailer,
  * @param error       receives the error, unless NULL
  * @return WEIR_STATUS_OK if accepted, WEIR_STATUS_INVALID_ARGUMENT
  */
-WeirStatus weir_tailer_read_async(const struct WeirTailer *tailer,
+WeirStatus weir_tailer_read_async(const WeirTailer *tailer,
                                   uint64_t position,
-                                  struct WeirCompletion completion,
-                                  struct WeirError **error);
+                                  WeirCompletion completion,
+                                  WeirError **error);
 
 /**
  * The oldest position in the log; of an empty log, the first to be written.
@@ -2050,7 +2068,10 @@ WeirStatus weir_tailer_read_async(const struct WeirTailer *tailer,
  * @param error       receives the error, unless NULL
  * @return WEIR_STATUS_OK, WEIR_STATUS_TIMED_OUT, WEIR_STATUS_CLOSED, WEIR_STATUS_STORAGE
  */
-WeirStatus weir_tailer_first_position(const struct WeirTailer *tailer, int64_t timeout_ms, uint64_t *position, struct WeirError **error);
+WeirStatus weir_tailer_first_position(const WeirTailer *tailer,
+                                      int64_t timeout_ms,
+                                      uint64_t *position,
+                                      WeirError **error);
 
 /**
  * weir_tailer_first_position() with a completion: the event's `value` is the position.
@@ -2060,7 +2081,7 @@ WeirStatus weir_tailer_first_position(const struct WeirTailer *tailer, int64_t t
  * @param error       receives the error, unless NULL
  * @return WEIR_STATUS_OK if accepted, WEIR_STATUS_INVALID_ARGUMENT
  */
-WeirStatus weir_tailer_first_position_async(const struct WeirTailer *tailer, struct WeirCompletion completion, struct WeirError **error);
+WeirStatus weir_tailer_first_position_async(const WeirTailer *tailer, WeirCompletion completion, WeirError **error);
 
 /**
  * The position after the newest entry: where the next one will be.
@@ -2071,7 +2092,10 @@ WeirStatus weir_tailer_first_position_async(const struct WeirTailer *tailer, str
  * @param error       receives the error, unless NULL
  * @return WEIR_STATUS_OK, WEIR_STATUS_TIMED_OUT, WEIR_STATUS_CLOSED, WEIR_STATUS_STORAGE
  */
-WeirStatus weir_tailer_next_position(const struct WeirTailer *tailer, int64_t timeout_ms, uint64_t *position, struct WeirError **error);
+WeirStatus weir_tailer_next_position(const WeirTailer *tailer,
+                                     int64_t timeout_ms,
+                                     uint64_t *position,
+                                     WeirError **error);
 
 /**
  * weir_tailer_next_position() with a completion: the event's `value` is the position.
@@ -2081,12 +2105,12 @@ WeirStatus weir_tailer_next_position(const struct WeirTailer *tailer, int64_t ti
  * @param error       receives the error, unless NULL
  * @return WEIR_STATUS_OK if accepted, WEIR_STATUS_INVALID_ARGUMENT
  */
-WeirStatus weir_tailer_next_position_async(const struct WeirTailer *tailer, struct WeirCompletion completion, struct WeirError **error);
+WeirStatus weir_tailer_next_position_async(const WeirTailer *tailer, WeirCompletion completion, WeirError **error);
 
 /**
  * The position that weir_tailer_next() will read; 0 = the oldest, not looked up yet, or NULL.
  */
-uint64_t weir_tailer_position(const struct WeirTailer *tailer);
+uint64_t weir_tailer_position(const WeirTailer *tailer);
 
 /**
  * Makes `position` the next to be read, also for a call that waits.
@@ -2096,12 +2120,12 @@ uint64_t weir_tailer_position(const struct WeirTailer *tailer);
  * @param error     receives the error, unless NULL
  * @return WEIR_STATUS_OK, WEIR_STATUS_INVALID_ARGUMENT
  */
-WeirStatus weir_tailer_seek(const struct WeirTailer *tailer, uint64_t position, struct WeirError **error);
+WeirStatus weir_tailer_seek(const WeirTailer *tailer, uint64_t position, WeirError **error);
 
 /**
  * Ends a waiting weir_tailer_next() with WEIR_STATUS_CANCELLED; if none waits, the next one that would. NULL is allowed.
  */
-void weir_tailer_interrupt(const struct WeirTailer *tailer);
+void weir_tailer_interrupt(const WeirTailer *tailer);
 
 /**
  * The batches of all entries from the tailer's position on as one stream, sentinels left out. The stream takes its schema from
@@ -2114,7 +2138,9 @@ void weir_tailer_interrupt(const struct WeirTailer *tailer);
  * @param error   receives the error, unless NULL
  * @return WEIR_STATUS_OK, WEIR_STATUS_INVALID_ARGUMENT
  */
-WeirStatus weir_tailer_stream(const struct WeirTailer *tailer, struct ArrowArrayStream *stream, struct WeirError **error);
+WeirStatus weir_tailer_stream(const WeirTailer *tailer,
+                              struct ArrowArrayStream *stream,
+                              WeirError **error);
 
 /**
  * Refuses later calls and ends those that wait with WEIR_STATUS_CLOSED. May be called again.
@@ -2123,13 +2149,13 @@ WeirStatus weir_tailer_stream(const struct WeirTailer *tailer, struct ArrowArray
  * @param error   receives the error, unless NULL
  * @return WEIR_STATUS_OK, WEIR_STATUS_INVALID_ARGUMENT
  */
-WeirStatus weir_tailer_close(const struct WeirTailer *tailer, struct WeirError **error);
+WeirStatus weir_tailer_close(const WeirTailer *tailer, WeirError **error);
 
 /**
  * Frees a tailer. Operations that are under way go on to their end, and streams, subscriptions and entries stay valid: call
  * weir_tailer_close() first to end them. NULL is allowed.
  */
-void weir_tailer_free(struct WeirTailer *tailer);
+void weir_tailer_free(WeirTailer *tailer);
 
 /**
  * Has a tailer push its entries: each is one event, whose `result` is the entry, in order, the next only after the callback of
@@ -2143,11 +2169,11 @@ void weir_tailer_free(struct WeirTailer *tailer);
  * @param error         receives the error, unless NULL
  * @return WEIR_STATUS_OK, WEIR_STATUS_INVALID_ARGUMENT
  */
-WeirStatus weir_tailer_subscribe(const struct WeirTailer *tailer,
-                                 struct WeirCompletion completion,
+WeirStatus weir_tailer_subscribe(const WeirTailer *tailer,
+                                 WeirCompletion completion,
                                  uint64_t credit,
-                                 struct WeirSubscription **subscription,
-                                 struct WeirError **error);
+                                 WeirSubscription **subscription,
+                                 WeirError **error);
 
 /**
  * Allows `n` more entries to be pushed.
@@ -2157,52 +2183,52 @@ WeirStatus weir_tailer_subscribe(const struct WeirTailer *tailer,
  * @param error         receives the error, unless NULL
  * @return WEIR_STATUS_OK, WEIR_STATUS_INVALID_ARGUMENT
  */
-WeirStatus weir_subscription_request(const struct WeirSubscription *subscription, uint64_t n, struct WeirError **error);
+WeirStatus weir_subscription_request(const WeirSubscription *subscription, uint64_t n, WeirError **error);
 
 /**
  * Ends a subscription. Its last event comes later, with WEIR_STATUS_CANCELLED unless it had ended. NULL is allowed.
  */
-void weir_subscription_cancel(const struct WeirSubscription *subscription);
+void weir_subscription_cancel(const WeirSubscription *subscription);
 
 /**
  * Frees a subscription, which ends it as weir_subscription_cancel() does: its last event still comes. NULL is allowed.
  */
-void weir_subscription_free(struct WeirSubscription *subscription);
+void weir_subscription_free(WeirSubscription *subscription);
 
 /**
  * The entry's position in the log, 1 or more; 0 for NULL.
  */
-uint64_t weir_entry_position(const struct WeirEntry *entry);
+uint64_t weir_entry_position(const WeirEntry *entry);
 
 /**
  * The epoch of the writer that appended the entry.
  */
-uint64_t weir_entry_epoch(const struct WeirEntry *entry);
+uint64_t weir_entry_epoch(const WeirEntry *entry);
 
 /**
  * The generation that the entry's rows belong to; 0 if the writer kept none (WAL-only mode).
  */
-uint64_t weir_entry_generation(const struct WeirEntry *entry);
+uint64_t weir_entry_generation(const WeirEntry *entry);
 
 /**
  * Whether the entry is a fence sentinel: written by a new owner of the shard to fence the one before, without batches.
  */
-bool weir_entry_is_sentinel(const struct WeirEntry *entry);
+bool weir_entry_is_sentinel(const WeirEntry *entry);
 
 /**
  * The number of rows in all batches of the entry.
  */
-uint64_t weir_entry_rows(const struct WeirEntry *entry);
+uint64_t weir_entry_rows(const WeirEntry *entry);
 
 /**
  * The size of the entry's object on storage, in bytes.
  */
-uint64_t weir_entry_bytes(const struct WeirEntry *entry);
+uint64_t weir_entry_bytes(const WeirEntry *entry);
 
 /**
  * The number of batches in the entry: as many as puts shared it; 0 for a sentinel.
  */
-size_t weir_entry_batch_count(const struct WeirEntry *entry);
+size_t weir_entry_batch_count(const WeirEntry *entry);
 
 /**
  * Exports one batch of an entry, without copying. It stays valid after the entry is freed.
@@ -2213,7 +2239,7 @@ size_t weir_entry_batch_count(const struct WeirEntry *entry);
  * @param error  receives the error, unless NULL
  * @return WEIR_STATUS_OK, WEIR_STATUS_INVALID_ARGUMENT if there is no such batch
  */
-WeirStatus weir_entry_batch(const struct WeirEntry *entry, size_t index, struct ArrowArray *array, struct WeirError **error);
+WeirStatus weir_entry_batch(const WeirEntry *entry, size_t index, struct ArrowArray *array, WeirError **error);
 
 /**
  * Exports the schema of an entry's batches: the writer's, without the metadata keys that the log reserves. A sentinel's has no
@@ -2224,7 +2250,9 @@ WeirStatus weir_entry_batch(const struct WeirEntry *entry, size_t index, struct 
  * @param error   receives the error, unless NULL
  * @return WEIR_STATUS_OK, WEIR_STATUS_INVALID_ARGUMENT
  */
-WeirStatus weir_entry_schema(const struct WeirEntry *entry, struct ArrowSchema *schema, struct WeirError **error);
+WeirStatus weir_entry_schema(const WeirEntry *entry,
+                             struct ArrowSchema *schema,
+                             WeirError **error);
 
 /**
  * Exports an entry's batches as a stream, without copying. It stays valid after the entry is freed.
@@ -2234,12 +2262,12 @@ WeirStatus weir_entry_schema(const struct WeirEntry *entry, struct ArrowSchema *
  * @param error   receives the error, unless NULL
  * @return WEIR_STATUS_OK, WEIR_STATUS_INVALID_ARGUMENT
  */
-WeirStatus weir_entry_stream(const struct WeirEntry *entry, struct ArrowArrayStream *stream, struct WeirError **error);
+WeirStatus weir_entry_stream(const WeirEntry *entry, struct ArrowArrayStream *stream, WeirError **error);
 
 /**
  * Frees an entry. NULL is allowed.
  */
-void weir_entry_free(struct WeirEntry *entry);
+void weir_entry_free(WeirEntry *entry);
 
 /**
  * Opens an Arrow IPC file or IPC stream on a local disk as a stream of batches. Every byte of it is checked: a damaged file is
@@ -2252,7 +2280,7 @@ void weir_entry_free(struct WeirEntry *entry);
  */
 WeirStatus weir_ipc_open_file(const char *path,
                               struct ArrowArrayStream *stream,
-                              struct WeirError **error);
+                              WeirError **error);
 
 /**
  * The number of objects that the library has given out and that were not freed yet: handles, errors, buffers, entries and
@@ -2265,3 +2293,17 @@ uint64_t weir_live_handles(void);
 #endif  // __cplusplus
 
 #endif  /* WEIR_H */
+
+/* Options with their defaults: `WeirSessionOptions options = WEIR_SESSION_OPTIONS_INIT;` */
+#define WEIR_RUNTIME_OPTIONS_INIT {(uint32_t)sizeof(WeirRuntimeOptions), 0, 0, 0, NULL, NULL, NULL, NULL}
+#define WEIR_LOG_SINK_INIT {(uint32_t)sizeof(WeirLogSink), 0, NULL, NULL, NULL}
+#define WEIR_QUEUE_OPTIONS_INIT {(uint32_t)sizeof(WeirQueueOptions), 0}
+#define WEIR_SESSION_OPTIONS_INIT {(uint32_t)sizeof(WeirSessionOptions), 0, NULL, 0}
+#define WEIR_TRIM_OPTIONS_INIT {(uint32_t)sizeof(WeirTrimOptions), 0, -1}
+#define WEIR_WRITER_OPTIONS_INIT {(uint32_t)sizeof(WeirWriterOptions), 1, 1, 1, 0, 0, 3, -1, 8388608u, 67108864u, 50, 2, -1, -1}
+#define WEIR_APPENDER_OPTIONS_INIT {(uint32_t)sizeof(WeirAppenderOptions), 1, 1, {0, 0}, 0, 3, 50, 2, -1, -1}
+#define WEIR_TAILER_OPTIONS_INIT {(uint32_t)sizeof(WeirTailerOptions), 0, {0, 0, 0}, 0, 67108864u, 32, 2, 1000, 0}
+
+/* Results: only their size is told to the library. */
+#define WEIR_WRITER_STATS_INIT {(uint32_t)sizeof(WeirWriterStats), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}
+#define WEIR_WRITER_MEMORY_INIT {(uint32_t)sizeof(WeirWriterMemory), 0, 0, 0, 0, 0}

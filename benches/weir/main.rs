@@ -43,6 +43,8 @@ impl Options {
     }
 }
 
+type Suite = fn(&Options, &mut Report);
+
 fn main() {
     let mut options = Options { dir: std::env::temp_dir(), rounds: 5, scale: 100, only: None };
     let mut out = PathBuf::from("target/bench/weir.jsonl");
@@ -64,7 +66,7 @@ fn main() {
     std::fs::create_dir_all(&work).unwrap_or_else(|error| usage(&format!("{}: {error}", work.display())));
     options.dir = work;
     let mut report = Report::new();
-    let suites: [(&str, fn(&Options, &mut Report)); 6] =
+    let suites: [(&str, Suite); 6] =
         [("calls", calls::run), ("put", put::run), ("append", append::run), ("tail", tail::run), ("open", open::run), ("size", size::run)];
     for (name, run) in suites {
         if options.wants(name) {

@@ -53,6 +53,8 @@ pub fn reads(files: &[PathBuf]) -> u64 {
 pub fn entries(root: &Path, shard: &str) -> Vec<PathBuf> {
     let dir = root.join("_mem_wal").join(shard).join("wal");
     let mut files: Vec<_> = fs::read_dir(dir).expect("a shard").map(|entry| entry.expect("an entry").path()).collect();
-    files.sort_by_key(|path| path.file_name().map(|name| name.to_string_lossy().chars().take(64).collect::<Vec<_>>().into_iter().rev().collect::<String>()));
+    files.sort_by_key(|path| {
+        path.file_name().map(|name| name.to_string_lossy().chars().take(64).collect::<Vec<_>>().into_iter().rev().collect::<String>())
+    });
     files
 }

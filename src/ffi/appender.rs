@@ -10,7 +10,7 @@ use arrow_schema::ffi::FFI_ArrowSchema;
 use super::args::Out;
 use super::arrow::{self, Taken};
 use super::call::{self, Operation, operation};
-use super::completion::{WeirCompletion, WeirResultKind};
+use super::completion::{WeirCompletion, WeirResult};
 use super::error::{WeirError, WeirStatus};
 use super::handle::{self, Opaque, Owned};
 use super::open::{OpenOptions, compression, timeout, within};
@@ -39,7 +39,7 @@ impl Opaque for WeirAppender {
     type Core = Appending;
     const MAGIC: u32 = u32::from_be_bytes(*b"appe");
     const NAME: &'static str = "appender";
-    const RESULT: i32 = WeirResultKind::Appender as i32;
+    const RESULT: i32 = WeirResult::Appender as i32;
 }
 
 /// Options of weir_appender_open().
@@ -129,6 +129,7 @@ unsafe fn open(
     // SAFETY: the caller's promise, here and below.
     let options = unsafe { options::read(options) }?;
     let (config, validate, fsync) = (options.decode()?, flag("validate", options.validate)?, flag("fsync", options.fsync)?);
+    // SAFETY: the same.
     let OpenOptions { handle, store, shard, schema } = unsafe { OpenOptions::decode(session, root, shard_id, schema, fsync) }?;
     let session = Arc::clone(&handle.core);
     let blocking = store.is_blocking();
@@ -232,6 +233,7 @@ pub unsafe extern "C" fn weir_appender_append(
 ) -> WeirStatus {
     // SAFETY: the caller's promise, here and below.
     let (array, out) = unsafe { (arrow::take(array), Out::clear("position", position).or_null()) };
+    // SAFETY: the same.
     unsafe { call::wait(error, timeout_ms, out, || append(appender, array)) }
 }
 
@@ -255,6 +257,7 @@ pub unsafe extern "C" fn weir_appender_append_async(
 ) -> WeirStatus {
     // SAFETY: the caller's promise, here and below.
     let array = unsafe { arrow::take(array) };
+    // SAFETY: the same.
     unsafe { call::defer(error, completion, || append(appender, array)) }
 }
 

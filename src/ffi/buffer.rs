@@ -14,7 +14,7 @@ impl Opaque for WeirBuffer {
     type Core = Box<[u8]>;
     const MAGIC: u32 = u32::from_be_bytes(*b"buff");
     const NAME: &'static str = "buffer";
-    const RESULT: i32 = super::completion::WeirResultKind::Buffer as i32;
+    const RESULT: i32 = super::completion::WeirResult::Buffer as i32;
 }
 
 impl WeirBuffer {

@@ -21,7 +21,7 @@ use crate::runtime;
 /// What the `result` of an event is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(i32)]
-pub enum WeirResultKind {
+pub enum WeirResult {
     /// Nothing: `result` is NULL.
     None = 0,
     /// A `WeirWriter *`.
@@ -61,7 +61,7 @@ pub struct WeirEvent {
     pub token: u64,
     /// A `WEIR_STATUS_*` code.
     pub status: i32,
-    /// A `WEIR_RESULT_KIND_*`: what `result` is.
+    /// A `WEIR_RESULT_*`: what `result` is.
     pub result_kind: i32,
     /// The error, owned by the receiver; NULL if `status` is WEIR_STATUS_OK.
     pub error: *mut WeirError,
@@ -74,15 +74,8 @@ pub struct WeirEvent {
 }
 
 impl WeirEvent {
-    const EMPTY: Self = Self {
-        token: 0,
-        status: 0,
-        result_kind: 0,
-        error: null_mut(),
-        result: null_mut(),
-        ack: WeirAck::NOTHING,
-        value: 0,
-    };
+    const EMPTY: Self =
+        Self { token: 0, status: 0, result_kind: 0, error: null_mut(), result: null_mut(), ack: WeirAck::NOTHING, value: 0 };
 }
 
 /// A function that is called with the event of an `_async` call. It runs on a dispatcher thread of weir's, may block and may

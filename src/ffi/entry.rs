@@ -10,7 +10,7 @@ use arrow_schema::ffi::FFI_ArrowSchema;
 
 use super::arrow::{self, BatchSource};
 use super::arrow_out::ArrowOut;
-use super::completion::WeirResultKind;
+use super::completion::WeirResult;
 use super::error::{WeirError, WeirStatus};
 use super::guard::guard_on;
 use super::handle::{self, Handle, Opaque};
@@ -27,7 +27,7 @@ impl Opaque for WeirEntry {
     type Core = Entry;
     const MAGIC: u32 = u32::from_be_bytes(*b"entr");
     const NAME: &'static str = "entry";
-    const RESULT: i32 = WeirResultKind::Entry as i32;
+    const RESULT: i32 = WeirResult::Entry as i32;
 }
 
 /// An entry's batches.
@@ -152,9 +152,10 @@ pub unsafe extern "C" fn weir_entry_batch(
     let body = |entry: &Handle<WeirEntry>| {
         out.check()?;
         let entry = &entry.core;
-        let batch = entry.batches.get(index).ok_or_else(|| {
-            err!(InvalidArgument, "entry {} has {} batches, and no batch {index}", entry.position, entry.batches.len())
-        })?;
+        let batch = entry
+            .batches
+            .get(index)
+            .ok_or_else(|| err!(InvalidArgument, "entry {} has {} batches, and no batch {index}", entry.position, entry.batches.len()))?;
         out.set(arrow::export_batch(batch));
         Ok(())
     };

@@ -288,7 +288,6 @@ pub extern "C" fn weir_status_name(status: i32) -> *const c_char {
     name.map_or(c"WEIR_STATUS_UNKNOWN".as_ptr(), |name| name.as_ptr())
 }
 
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -323,7 +322,9 @@ mod tests {
             assert!(weir_error_detail_str(error, c"path".as_ptr(), &raw mut first));
             assert!(weir_error_detail_str(error, c"path".as_ptr(), &raw mut second));
             assert_eq!((CStr::from_ptr(first), first), (c"a/b", second));
-            assert!(!weir_error_detail_str(error, null(), &raw mut first) && !weir_error_detail_u64(null(), c"x".as_ptr(), &raw mut number));
+            assert!(
+                !weir_error_detail_str(error, null(), &raw mut first) && !weir_error_detail_u64(null(), c"x".as_ptr(), &raw mut number)
+            );
             weir_error_free(error);
             weir_error_free(std::ptr::null_mut());
             assert_eq!((weir_error_code(null()), weir_error_action(null())), (WeirStatus::Ok, WeirAction::None));

@@ -3,7 +3,7 @@
 use std::ffi::c_char;
 
 use super::args::Out;
-use super::completion::WeirResultKind;
+use super::completion::WeirResult;
 use super::error::{WeirError, WeirStatus};
 use super::guard::guard_on;
 use super::handle::{self, Handle, Opaque};
@@ -19,7 +19,7 @@ impl Opaque for WeirManifest {
     type Core = Manifest;
     const MAGIC: u32 = u32::from_be_bytes(*b"mani");
     const NAME: &'static str = "manifest";
-    const RESULT: i32 = WeirResultKind::Manifest as i32;
+    const RESULT: i32 = WeirResult::Manifest as i32;
 }
 
 unsafe fn number(manifest: *const WeirManifest, get: impl FnOnce(&Manifest) -> u64) -> u64 {
@@ -152,12 +152,21 @@ pub unsafe extern "C" fn weir_manifest_field(
 ) -> WeirStatus {
     // SAFETY: the caller's promise.
     let (id, id_len, value, value_len) = unsafe {
-        (Out::<Borrowed<c_char>>::clear("id", id), Out::<usize>::clear("id_len", id_len), Out::<Borrowed<u8>>::clear("value", value), Out::<usize>::clear("value_len", value_len))
+        (
+            Out::<Borrowed<c_char>>::clear("id", id),
+            Out::<usize>::clear("id_len", id_len),
+            Out::<Borrowed<u8>>::clear("value", value),
+            Out::<usize>::clear("value_len", value_len),
+        )
     };
     let body = |manifest: &Handle<WeirManifest>| {
-        (id.check()?, id_len.check()?, value.check()?, value_len.check()?);
+        id.check()?;
+        id_len.check()?;
+        value.check()?;
+        value_len.check()?;
         let fields = &manifest.core.shard_field_entries;
-        let field = fields.get(index).ok_or_else(|| err!(InvalidArgument, "the manifest has {} fields, and no field {index}", fields.len()))?;
+        let field =
+            fields.get(index).ok_or_else(|| err!(InvalidArgument, "the manifest has {} fields, and no field {index}", fields.len()))?;
         id.set(Borrowed::of(field.field_id.as_bytes()));
         id_len.set(field.field_id.len());
         value.set(Borrowed::of(&field.value));

@@ -13,8 +13,8 @@
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic))]
 #![deny(unsafe_op_in_unsafe_fn, clippy::undocumented_unsafe_blocks)]
 
-pub(crate) mod args;
 pub mod appender;
+pub(crate) mod args;
 pub(crate) mod arrow;
 pub(crate) mod arrow_out;
 pub mod buffer;
@@ -29,6 +29,8 @@ pub mod log;
 pub mod manifest;
 pub mod open;
 pub(crate) mod options;
+#[cfg(test)]
+mod process_tests;
 pub mod queue;
 pub mod runtime;
 pub mod session;

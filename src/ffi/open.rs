@@ -66,7 +66,9 @@ impl OpenOptions {
     ) -> Result<Self> {
         // SAFETY: the caller's promise, here and below.
         let handle = unsafe { handle::share(session) }?;
+        // SAFETY: the same.
         let (root, id) = unsafe { (args::text("root", root)?, args::text("shard_id", shard_id)?) };
+        // SAFETY: the same.
         let schema = unsafe { arrow::import_schema(schema) }?;
         let store = handle.core.store(root, fsync)?;
         Ok(Self { store, shard: ShardPath::new(id)?, schema, handle })

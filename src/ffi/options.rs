@@ -28,7 +28,11 @@ macro_rules! field_ends {
             size_of::<F>()
         }
         const ENDS: &[usize] = &[$(std::mem::offset_of!($type, $field) + size::<$type, _>(|value| &value.$field)),+];
-        const _: () = assert!(ENDS[ENDS.len() - 1] == size_of::<$type>(), "the struct has padding at its end, or a field is missing");
+        const LAST: usize = match ENDS {
+            [.., last] => *last,
+            [] => 0,
+        };
+        const _: () = assert!(LAST == size_of::<$type>(), "the struct has padding at its end, or a field is missing");
         ENDS
     }};
 }

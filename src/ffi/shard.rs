@@ -292,7 +292,7 @@ async fn seal(shard: Shard) -> Result<()> {
 /// @param shard_id    the shard's UUID, lower case, hyphenated
 /// @param timeout_ms  < 0 = for ever
 /// @param error       receives the error, unless NULL
-/// @return WEIR_STATUS_OK, WEIR_STATUS_SEALED if it is, WEIR_STATUS_NOT_FOUND, WEIR_STATUS_CONFLICT, WEIR_STATUS_INVALID_ARGUMENT, WEIR_STATUS_TIMED_OUT, WEIR_STATUS_STORAGE
+/// @return WEIR_STATUS_OK, also if it is sealed; WEIR_STATUS_NOT_FOUND, WEIR_STATUS_CONFLICT, WEIR_STATUS_INVALID_ARGUMENT, WEIR_STATUS_TIMED_OUT, WEIR_STATUS_STORAGE
 ///
 /// # Safety
 ///
@@ -473,6 +473,7 @@ pub unsafe extern "C" fn weir_shard_trim(
 ) -> WeirStatus {
     // SAFETY: the caller's promise, here and below.
     let out = unsafe { Out::clear("first_position", first_position) }.or_null();
+    // SAFETY: the same.
     unsafe { call::wait(error, timeout_ms, out, || trim_up_to(session, root, shard_id, up_to, options)) }
 }
 
@@ -543,4 +544,3 @@ pub unsafe extern "C" fn weir_bucket_of(
     // SAFETY: the caller's promise.
     unsafe { guard(error, body) }
 }
-

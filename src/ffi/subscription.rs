@@ -7,8 +7,8 @@ use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 use super::args::Out;
-use super::entry::WeirEntry;
 use super::completion::{Offered, Repeated, WeirCompletion};
+use super::entry::WeirEntry;
 use super::error::{WeirError, WeirStatus};
 use super::guard::{guard_on, protect};
 use super::handle::{self, Handle, Opaque, Owned};
@@ -187,5 +187,6 @@ pub unsafe extern "C" fn weir_subscription_cancel(subscription: *const WeirSubsc
 pub unsafe extern "C" fn weir_subscription_free(subscription: *mut WeirSubscription) {
     // SAFETY: the caller's promise, here and below.
     unsafe { weir_subscription_cancel(subscription) };
+    // SAFETY: the same.
     unsafe { handle::free(subscription) };
 }

@@ -10,7 +10,7 @@ use super::args::{self, Out};
 use super::arrow;
 use super::arrow_out::ArrowOut;
 use super::call::{self, Operation, operation};
-use super::completion::{WeirCompletion, WeirResultKind};
+use super::completion::{WeirCompletion, WeirResult};
 use super::entry::WeirEntry;
 use super::error::{WeirError, WeirStatus};
 use super::guard::{guard_on, protect};
@@ -39,7 +39,7 @@ impl Opaque for WeirTailer {
     type Core = Tailing;
     const MAGIC: u32 = u32::from_be_bytes(*b"tail");
     const NAME: &'static str = "tailer";
-    const RESULT: i32 = WeirResultKind::Tailer as i32;
+    const RESULT: i32 = WeirResult::Tailer as i32;
 }
 
 /// Options of weir_tailer_open().

@@ -12,7 +12,7 @@ use arrow_schema::ffi::FFI_ArrowSchema;
 use super::args::Out;
 use super::arrow::{self, StreamReader, Taken};
 use super::call::{self, Operation, operation};
-use super::completion::{Offered, WeirAck, WeirCompletion, WeirResultKind};
+use super::completion::{Offered, WeirAck, WeirCompletion, WeirResult};
 use super::error::{WeirError, WeirStatus};
 use super::guard::guard_on;
 use super::handle::{self, Handle, Opaque, Owned};
@@ -45,7 +45,7 @@ impl Opaque for WeirWriter {
     type Core = Writing;
     const MAGIC: u32 = u32::from_be_bytes(*b"writ");
     const NAME: &'static str = "writer";
-    const RESULT: i32 = WeirResultKind::Writer as i32;
+    const RESULT: i32 = WeirResult::Writer as i32;
 }
 
 impl From<Ack> for WeirAck {
@@ -160,6 +160,7 @@ unsafe fn open(
     // SAFETY: the caller's promise, here and below.
     let options = unsafe { options::read(options) }?;
     let (config, validate, fsync) = (options.decode()?, flag("validate", options.validate)?, flag("fsync", options.fsync)?);
+    // SAFETY: the same.
     let OpenOptions { handle, store, shard, schema } = unsafe { OpenOptions::decode(session, root, shard_id, schema, fsync) }?;
     let session = Arc::clone(&handle.core);
     let blocking = store.is_blocking();
@@ -360,6 +361,7 @@ pub unsafe extern "C" fn weir_writer_put_stream(
 ) -> WeirStatus {
     // SAFETY: the caller's promise, here and below.
     let (stream, out) = unsafe { (arrow::take_stream(stream), Out::clear("ack", ack).or_null()) };
+    // SAFETY: the same.
     unsafe { call::wait(error, -1, out, || put_stream(writer, stream, timeout_ms)) }
 }
 
@@ -383,15 +385,12 @@ pub unsafe extern "C" fn weir_writer_put_stream_async(
 ) -> WeirStatus {
     // SAFETY: the caller's promise, here and below.
     let stream = unsafe { arrow::take_stream(stream) };
+    // SAFETY: the same.
     unsafe { call::defer(error, completion, || put_stream(writer, stream, -1)) }
 }
 
 /// Runs one of the writer's blocking calls.
-unsafe fn block(
-    writer: *const WeirWriter,
-    error: *mut *mut WeirError,
-    run: impl FnOnce(&ShardWriter) -> Result<()>,
-) -> WeirStatus {
+unsafe fn block(writer: *const WeirWriter, error: *mut *mut WeirError, run: impl FnOnce(&ShardWriter) -> Result<()>) -> WeirStatus {
     let body = |writer: &Handle<WeirWriter>| {
         runtime::may_block()?;
         run(&writer.core.writer)
@@ -582,11 +581,7 @@ unsafe fn check_fenced(writer: *const WeirWriter) -> Result<Operation<impl Futur
 ///
 /// `writer` is NULL or a writer that was not freed; `error` is NULL or may be written.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn weir_writer_check_fenced(
-    writer: *const WeirWriter,
-    timeout_ms: i64,
-    error: *mut *mut WeirError,
-) -> WeirStatus {
+pub unsafe extern "C" fn weir_writer_check_fenced(writer: *const WeirWriter, timeout_ms: i64, error: *mut *mut WeirError) -> WeirStatus {
     // SAFETY: the caller's promise.
     unsafe { call::wait(error, timeout_ms, Out::none(), || check_fenced(writer)) }
 }

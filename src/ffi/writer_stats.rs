@@ -161,6 +161,7 @@ pub unsafe extern "C" fn weir_writer_stats(
 ) -> WeirStatus {
     // SAFETY: the caller's promise, here and below.
     let body = |writer: &Handle<WeirWriter>| unsafe { sized(stats, self::stats(&writer.core.writer)) };
+    // SAFETY: the same.
     unsafe { guard_on(writer, error, body) }
 }
 

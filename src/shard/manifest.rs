@@ -1,7 +1,8 @@
 //! The shard's manifest: immutable, contiguous versions, of which the newest says who owns the shard (FORMAT.md).
 //!
 //! Guarantees: a version is written once (create-if-absent); the epoch never goes down; what decides about ownership is
-//! always read from storage. A handle's own last version serves only as the place where reading starts.
+//! always read from storage. A handle's own last version serves only as the place where reading starts. A version that weir
+//! wrote and that was damaged since is `Corruption`.
 
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use futures_util::future::try_join_all;
 use parking_lot::Mutex;
 use prost::Message;
 
+use super::checksum;
 use super::layout::{self, ShardPath};
 use crate::env::{Env, Retry};
 use crate::error::{Error, ErrorKind, Result, bail, err};
@@ -154,8 +156,8 @@ pub struct ManifestStore {
     shard: ShardPath,
     env: Env,
     options: ManifestOptions,
-    /// The newest version that this handle has read or written. Only ever moves forward.
-    known: Mutex<Option<Manifest>>,
+    /// The newest version that this handle has read or written, and a time at which it was not followed yet. Only ever moves forward.
+    known: Mutex<Option<(Manifest, Duration)>>,
     /// One commit at a time through one handle.
     commit: tokio::sync::Mutex<()>,
 }
@@ -170,7 +172,7 @@ impl ManifestStore {
     /// The newest version that this handle has seen, without asking the store.
     #[must_use]
     pub fn known(&self) -> Option<Manifest> {
-        self.known.lock().clone()
+        self.known.lock().as_ref().map(|(known, _)| known.clone())
     }
 
     /// The newest version on storage; `None` if the shard has no manifest.
@@ -178,23 +180,27 @@ impl ManifestStore {
     /// # Errors
     /// The store's; `Corruption` if a version cannot be decoded or a gap shows between versions.
     pub async fn latest(&self) -> Result<Option<Manifest>> {
-        for _ in 0..READ_ATTEMPTS {
-            let start = match self.known() {
-                Some(known) => Some(known),
-                None => self.start().await?,
+        for attempt in 0..READ_ATTEMPTS {
+            let began = self.env.clock.now();
+            let start = match self.recent() {
+                Some(known) if attempt == 0 => Some(known),
+                _ => self.start().await?,
             };
             let Some(start) = start else { return Ok(None) };
-            let first = start.version;
-            let newest = self.forward(start).await?;
-            // A version that is still there was not pruned, so none after it was: the search forward missed nothing. A pruned
-            // one says nothing about what follows (PITFALLS D6, D7).
-            if newest.version > first || self.store.head(&self.shard.manifest(first)).await?.is_some() {
-                self.learn(&newest);
+            if let Some(newest) = self.forward(start).await?
+                && self.is_there(newest.version).await?
+            {
+                self.learn(&newest, began);
                 return Ok(Some(newest));
             }
-            *self.known.lock() = None;
         }
         bail!(Storage, "the manifest of shard {} at {} changes faster than it can be read", self.shard.id(), self.store.url())
+    }
+
+    /// A version that is still there was not pruned, so none after it was: what is missing after it was never written. A pruned
+    /// one says nothing about what follows (PITFALLS D6, D7).
+    async fn is_there(&self, version: u64) -> Result<bool> {
+        Ok(self.store.head(&self.shard.manifest(version)).await?.is_some())
     }
 
     /// Where to start reading: at the hint if that version exists, else at the newest listed one.
@@ -230,8 +236,8 @@ impl ManifestStore {
         digits[..end].parse().ok().filter(|version| *version > 0)
     }
 
-    /// Reads on from `from` until a version is missing.
-    async fn forward(&self, mut from: Manifest) -> Result<Manifest> {
+    /// Reads on from `from` until a version is missing; `None` if what it read last was pruned meanwhile.
+    async fn forward(&self, mut from: Manifest) -> Result<Option<Manifest>> {
         loop {
             let first = from
                 .version
@@ -247,6 +253,7 @@ impl ManifestStore {
                             from = manifest;
                             continue;
                         }
+                        None if !self.is_there(from.version).await? => return Ok(None),
                         None => bail!(
                             Corruption,
                             "shard {} at {}: manifest version {first} is missing but version {} exists",
@@ -256,7 +263,7 @@ impl ManifestStore {
                         ),
                     }
                 }
-                return Ok(from);
+                return Ok(Some(from));
             };
             let mut complete = true;
             for next in found {
@@ -280,7 +287,14 @@ impl ManifestStore {
         let damaged = |what: String| {
             err!(Corruption, "{}/{path}: {what}", self.store.url()).with_str("object", path.clone()).with_u64("version", version)
         };
+        let checked = checksum::check(&bytes);
+        if checked == Some(false) {
+            return Err(damaged("its checksum is wrong".into()));
+        }
         let manifest = Manifest::decode(bytes).map_err(|error| damaged(format!("not a shard manifest: {error}")))?;
+        if checked.is_none() && !manifest.commit_id.is_empty() {
+            return Err(damaged("its checksum is missing".into()));
+        }
         if manifest.version != version {
             return Err(damaged(format!("holds version {} under the name of version {version}", manifest.version)));
         }
@@ -302,10 +316,18 @@ impl ManifestStore {
         Ok(objects.into_iter().filter_map(|object| Some((layout::parse_manifest(&object.name)?, object.modified))).collect())
     }
 
-    fn learn(&self, manifest: &Manifest) {
+    /// What this handle knows, unless that is so old that the versions after it may have been pruned and a stalled commit may have
+    /// landed in an emptied slot: from here, that one would look like the newest (PITFALLS D6).
+    fn recent(&self) -> Option<Manifest> {
+        let known = self.known.lock();
+        known.as_ref().filter(|(_, at)| !self.is_stale(*at)).map(|(known, _)| known.clone())
+    }
+
+    /// Remembers that `manifest` was not followed yet at `at`, or not even written.
+    fn learn(&self, manifest: &Manifest, at: Duration) {
         let mut known = self.known.lock();
-        if known.as_ref().is_none_or(|known| known.version < manifest.version) {
-            *known = Some(manifest.clone());
+        if known.as_ref().is_none_or(|(known, _)| known.version <= manifest.version) {
+            *known = Some((manifest.clone(), at));
         }
     }
 
@@ -379,13 +401,17 @@ impl ManifestStore {
     pub async fn init(&self, shard_spec_id: u32, fields: Vec<ShardFieldEntry>) -> Result<Manifest> {
         self.store.ensure_create_if_absent().await?;
         self.store.make_dirs(&[&self.shard.wal_dir(), &self.shard.manifest_dir()]).await?;
-        let exists = || err!(AlreadyExists, "shard {} at {} exists already", self.shard.id(), self.store.url());
-        let read_at = self.env.clock.now();
-        if self.latest().await?.is_some() {
-            return Err(exists());
+        let fresh = Manifest { shard_spec_id, shard_field_entries: fields, ..Manifest::fresh(&self.shard) };
+        for _ in 0..CLAIM_ATTEMPTS {
+            let read_at = self.env.clock.now();
+            if self.latest().await?.is_some() {
+                bail!(AlreadyExists, "shard {} at {} exists already", self.shard.id(), self.store.url());
+            }
+            if let Some(manifest) = self.try_commit(fresh.clone(), read_at).await? {
+                return Ok(manifest);
+            }
         }
-        let manifest = Manifest { shard_spec_id, shard_field_entries: fields, ..Manifest::fresh(&self.shard) };
-        self.try_commit(manifest, read_at).await?.ok_or_else(exists)
+        bail!(Conflict, "shard {} at {}: lost {CLAIM_ATTEMPTS} races for a manifest version", self.shard.id(), self.store.url())
     }
 
     /// Applies `change` to the newest version and writes the result as the next one, again after each lost race.
@@ -412,9 +438,17 @@ impl ManifestStore {
         let commit_id = Bytes::copy_from_slice(&self.env.random.next().to_be_bytes());
         let manifest = Manifest { version: next(base.version, "manifest version")?, commit_id, ..base };
         let path = self.shard.manifest(manifest.version);
-        let body = [Bytes::from(manifest.encode_to_vec())];
+        let body = [checksum::seal(&manifest)];
         let mut failures = 0;
         loop {
+            // Remembered for so long, the newest version may have been followed and even pruned: that ours is missing then proves
+            // nothing (PITFALLS D6).
+            if self.is_stale(read_at) {
+                match self.read(manifest.version).await? {
+                    Some(found) if found.commit_id == manifest.commit_id => break,
+                    _ => return Ok(None),
+                }
+            }
             let failure = match self.store.create(&path, &body).await {
                 Ok(Created::Done) => break,
                 // A client underneath may have retried our own write after a lost answer (PITFALLS A8).
@@ -434,18 +468,21 @@ impl ManifestStore {
             tracing::warn!(error = %failure, version = manifest.version, "manifest commit failed, trying again");
             self.options.retry.pause(&self.env, failures).await;
         }
-        // So long after the reading, newer versions may have been written and the one in our slot pruned (PITFALLS D6).
-        if self.env.clock.now().saturating_sub(read_at) > self.options.trim_age / STALE_PART
-            && self.listed().await?.iter().any(|(version, _)| *version > manifest.version)
-        {
+        // The same, had it taken long to get there.
+        if self.is_stale(read_at) && self.listed().await?.iter().any(|(version, _)| *version > manifest.version) {
             return Ok(None);
         }
         let hint = Bytes::from(format!("{{\"version\":{}}}", manifest.version));
         if let Err(error) = self.store.put(&self.shard.hint(), hint).await {
             tracing::debug!(%error, "manifest hint not written");
         }
-        self.learn(&manifest);
+        self.learn(&manifest, read_at);
         Ok(Some(manifest))
+    }
+
+    /// Whether what was read at `read_at` must be read again before it is relied on.
+    fn is_stale(&self, read_at: Duration) -> bool {
+        self.env.clock.now().saturating_sub(read_at) > self.options.trim_age / STALE_PART
     }
 
     /// Asks the store whether the shard is still held at `epoch`.
@@ -488,11 +525,12 @@ impl ManifestStore {
     /// # Errors
     /// The store's.
     pub async fn prunable(&self, age: Duration) -> Result<Vec<u64>> {
+        // Before the listing: what came while it was made is young by this.
+        let now = self.env.clock.unix();
         let mut versions = self.listed().await?;
         versions.sort_unstable();
         // The newest stays, and so does its predecessor, at which a reader may be starting.
         versions.truncate(versions.len().saturating_sub(2));
-        let now = self.env.clock.unix();
         let old = versions.into_iter().take_while(|(_, modified)| now.saturating_sub(*modified) >= age);
         Ok(old.map(|(version, _)| version).collect())
     }

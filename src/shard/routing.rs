@@ -62,7 +62,7 @@ fn map<T: ArrowPrimitiveType, V>(column: &dyn Array, f: impl Fn(T::Native) -> V)
 
 fn f32_bits(value: f32) -> u32 {
     match value {
-        v if v == 0.0 => 0,
+        0.0 => 0,
         v if v.is_nan() => 0x7fc0_0000,
         v => v.to_bits(),
     }
@@ -70,7 +70,7 @@ fn f32_bits(value: f32) -> u32 {
 
 fn f64_bits(value: f64) -> u64 {
     match value {
-        v if v == 0.0 => 0,
+        0.0 => 0,
         v if v.is_nan() => 0x7ff8_0000_0000_0000,
         v => v.to_bits(),
     }

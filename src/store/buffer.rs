@@ -34,6 +34,11 @@ impl AlignedBuffer {
         self.bytes.len() - self.padding
     }
 
+    /// The last `len` bytes that were appended.
+    pub(crate) fn last(&self, len: usize) -> &[u8] {
+        &self.bytes[self.bytes.len() - len.min(self.filled())..]
+    }
+
     /// The bytes, cut to the length asked for.
     pub(crate) fn into_bytes(self) -> Bytes {
         let end = self.bytes.len().min(self.padding + self.len);

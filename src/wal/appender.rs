@@ -8,6 +8,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use futures_util::future::join;
+
 use super::entry::{self, EncodedEntry, EntryId};
 use super::positions;
 use super::tips::{Attached, Tip};
@@ -21,6 +23,12 @@ use crate::store::{Created, Store};
 const REDISCOVER_EVERY: u32 = 16;
 /// Conflicts after which an append gives up.
 const MAX_CONFLICTS: u32 = 1024;
+/// How often the tip is looked for in a row when that takes so long that the answer is stale.
+const MAX_REFRESHES: usize = 3;
+/// A writer that appends all the time looks at the fence once in so many appends, and …
+const WATCH_APPENDS: u32 = 16;
+/// … not more often than this.
+const WATCH_EVERY: Duration = Duration::from_millis(20);
 /// Staging files younger than this may belong to a live writer.
 const STAGING_AGE: Duration = Duration::from_secs(24 * 3600);
 
@@ -47,7 +55,12 @@ pub struct Appender {
     stale: Duration,
     epoch: u64,
     next: u64,
+    /// When `next` was known to be the position after the tip.
     fresh_at: Duration,
+    /// So many positions in a row were taken that the tip is to be looked for.
+    lost: bool,
+    /// Creates since the last look at the fence, and when that was.
+    unwatched: (u32, Duration),
     terminal: Option<Error>,
     stats: Arc<AppendStats>,
     tip: Attached,
@@ -61,41 +74,72 @@ impl Appender {
     /// `Sealed`, `Conflict`, `Fenced` when a rival claims at the same time; `Unsupported` for a store without
     /// create-if-absent; the store's.
     pub async fn open(store: Store, shard: ShardPath, env: Env, options: ManifestOptions) -> Result<Self> {
-        let appender = Self::acquire(store, shard, env, options, false).await?;
+        store.ensure_create_if_absent().await?;
+        store.make_dirs(&[&shard.wal_dir(), &shard.manifest_dir()]).await?;
+        let manifests = Arc::new(ManifestStore::new(store.clone(), shard.clone(), env.clone(), options));
+        let found_at = env.clock.now();
+        let before = manifests.latest().await?;
+        // Found before the claim, so that the claim can carry it as the next one's hint.
+        let tip = positions::find_tip(&store, &shard, before.as_ref().map_or(0, Manifest::tip_hint)).await?;
+        let claim = manifests.claim(tip).await?;
+        let mut appender = Self::holding(store, shard, env, manifests, options, &claim, (tip, found_at))?;
+        if appender.epoch >= 2 {
+            appender.fence_predecessor().await?;
+        }
         appender.sweep().await;
         Ok(appender)
     }
 
-    /// Seals `shard` against writers. The owner is fenced as by a new writer, so that nothing is acknowledged after this returns.
+    /// Seals `shard` against writers, and fences the one that holds it as a claim does: with a sentinel that its next append collides
+    /// with. May be repeated, also after a failure half-way.
     ///
     /// # Errors
-    /// `NotFound`; otherwise as [`Self::open`].
+    /// `NotFound` if there is no shard; `Conflict`, `Fenced` when a rival claims at the same time; the store's.
     pub async fn seal(store: Store, shard: ShardPath, env: Env, options: ManifestOptions) -> Result<Manifest> {
-        Self::acquire(store, shard, env, options, true).await?.check_fenced().await
+        store.ensure_create_if_absent().await?;
+        let manifests = Arc::new(ManifestStore::new(store.clone(), shard.clone(), env.clone(), options));
+        let found_at = env.clock.now();
+        let Some(before) = manifests.latest().await? else {
+            bail!(NotFound, "there is no shard {} at {}", shard.id(), store.url());
+        };
+        let tip = positions::find_tip(&store, &shard, before.tip_hint()).await?;
+        let (sealed, newest) = if before.is_sealed() {
+            // By one that may have ended before it wrote the sentinel.
+            let newest = match store.read(&shard.entry(tip)).await? {
+                Some(bytes) => entry::decode(&store.url_of(&shard.entry(tip)), tip, bytes, &mut entry::SchemaCache::default())?.epoch,
+                None => 0,
+            };
+            (before, newest)
+        } else {
+            (manifests.seal(tip).await?, 0)
+        };
+        if sealed.writer_epoch >= 2 && newest < sealed.writer_epoch {
+            let mut appender = Self::holding(store, shard, env, manifests, options, &sealed, (tip, found_at))?;
+            appender.fence_predecessor().await?;
+        }
+        Ok(sealed)
     }
 
-    async fn acquire(store: Store, shard: ShardPath, env: Env, options: ManifestOptions, seal: bool) -> Result<Self> {
-        store.ensure_create_if_absent().await?;
-        if !seal {
-            store.make_dirs(&[&shard.wal_dir(), &shard.manifest_dir()]).await?;
-        }
-        let manifests = Arc::new(ManifestStore::new(store.clone(), shard.clone(), env.clone(), options));
-        let before = manifests.latest().await?;
-        if seal && before.is_none() {
-            bail!(NotFound, "there is no shard {} at {}", shard.id(), store.url());
-        }
-        let hint = before.as_ref().map_or(0, Manifest::tip_hint);
-        // Found before the claim, so that the claim can carry it as the next one's hint.
-        let tip = positions::find_tip(&store, &shard, hint).await?;
-        let claim = if seal { manifests.seal(tip).await? } else { manifests.claim(tip).await? };
+    /// The appender of the epoch that `claim` took, where `tip` was the newest position at a time.
+    fn holding(
+        store: Store,
+        shard: ShardPath,
+        env: Env,
+        manifests: Arc<ManifestStore>,
+        options: ManifestOptions,
+        claim: &Manifest,
+        (tip, found_at): (u64, Duration),
+    ) -> Result<Self> {
         let attached = Tip::of(&store, &shard).attach();
-        let mut appender = Self {
+        Ok(Self {
             stale: options.trim_age / STALE_PART,
             retry: options.retry,
             epoch: claim.writer_epoch,
             // A log trimmed empty goes on where it was (PITFALLS C9).
             next: following(tip.max(claim.tip_hint()))?,
-            fresh_at: env.clock.now(),
+            fresh_at: found_at,
+            lost: false,
+            unwatched: (0, env.clock.now()),
             terminal: None,
             stats: Arc::default(),
             tip: attached,
@@ -103,11 +147,7 @@ impl Appender {
             shard,
             env,
             manifests,
-        };
-        if appender.epoch >= 2 {
-            appender.fence_predecessor().await?;
-        }
-        Ok(appender)
+        })
     }
 
     /// Writes the sentinel that the predecessor's next append will collide with, and makes sure that it lies in the log's
@@ -170,7 +210,6 @@ impl Appender {
         match self.try_append(entry).await {
             Ok(position) => {
                 self.next = following(position)?;
-                self.fresh_at = self.env.clock.now();
                 self.tip.tip().publish(position);
                 Ok(position)
             }
@@ -188,7 +227,7 @@ impl Appender {
                 Ok(Attempt::Landed) => return Ok(self.next),
                 Ok(Attempt::Taken) => {
                     conflicts += 1;
-                    self.after_conflict(conflicts).await?;
+                    self.after_conflict(conflicts)?;
                     continue;
                 }
                 Err(error) if error.kind() == ErrorKind::Fenced => return Err(error),
@@ -212,46 +251,91 @@ impl Appender {
 
     /// One try at the next position. An error means that the outcome is unknown.
     async fn attempt(&mut self, entry: &EncodedEntry) -> Result<Attempt> {
-        if self.env.clock.now().saturating_sub(self.fresh_at) > self.stale {
-            // So old, our position may have been taken and trimmed: an empty slot proves nothing (PITFALLS D6).
-            self.manifests.check_fenced(self.epoch).await?;
-            self.fresh_at = self.env.clock.now();
+        for _ in 0..MAX_REFRESHES {
+            if self.is_stale() && self.refresh(entry.id).await? {
+                return Ok(Attempt::Landed);
+            }
+        }
+        if self.is_stale() {
+            bail!(Storage, "{}: looking for the tip takes longer than {:?}, a part of the trim age", self.place(), self.stale);
         }
         let path = self.shard.entry(self.next);
         let began = self.env.clock.now();
-        match self.store.create(&path, &entry.parts).await? {
-            Created::Done => {
-                if self.env.clock.now().saturating_sub(began) > self.stale {
-                    self.manifests.check_fenced(self.epoch).await?;
-                }
-                Ok(Attempt::Landed)
-            }
+        match self.create(&path, entry).await? {
+            Created::Done => {}
             // The occupant may be our own entry after a lost answer, of ours or of a client underneath (PITFALLS A3, A8).
             Created::Exists => match self.store.read(&path).await? {
                 Some(bytes) if entry::entry_id(&bytes) == Some(entry.id) => {
                     self.stats.settled.fetch_add(1, Ordering::Relaxed);
-                    Ok(Attempt::Landed)
                 }
                 Some(_) => {
                     // Never advance without a fresh look at the manifest (PITFALLS A2).
                     self.manifests.check_fenced(self.epoch).await?;
-                    Ok(Attempt::Taken)
+                    return Ok(Attempt::Taken);
                 }
-                None => Err(err!(Storage, "{}/{path}: the store says that it exists and that it does not", self.store.url())),
+                None => return Err(err!(Storage, "{}/{path}: the store says that it exists and that it does not", self.store.url())),
             },
         }
+        if self.is_stale() {
+            // It took so long that the slot may have been taken and trimmed before our entry got there.
+            let read_at = self.env.clock.now();
+            self.manifests.check_fenced(self.epoch).await?;
+            self.fresh_at = read_at;
+        } else {
+            self.fresh_at = self.fresh_at.max(began);
+        }
+        Ok(Attempt::Landed)
     }
 
-    async fn after_conflict(&mut self, conflicts: u32) -> Result<()> {
+    /// Creates the entry, now and then with a look at the fence at the same time. A successor needs several requests for each
+    /// position that it finds taken, we one for each that we take: without the look, one who never pauses keeps it out for ever
+    /// (PITFALLS B1). What it finds counts from the next append on, as our entry lies before the sentinel if it lands.
+    async fn create(&mut self, path: &str, entry: &EncodedEntry) -> Result<Created> {
+        let now = self.env.clock.now();
+        self.unwatched.0 = self.unwatched.0.saturating_add(1);
+        if self.unwatched.0 < WATCH_APPENDS || now.saturating_sub(self.unwatched.1) < WATCH_EVERY {
+            return self.store.create(path, &entry.parts).await;
+        }
+        let (created, checked) = join(self.store.create(path, &entry.parts), self.manifests.check_fenced(self.epoch)).await;
+        match checked {
+            Ok(_) => self.unwatched = (0, now),
+            Err(error) if error.kind() == ErrorKind::Fenced => self.terminal = Some(error),
+            Err(error) => tracing::debug!(%error, "the fence cannot be looked at, which the next append tries again"),
+        }
+        created
+    }
+
+    /// Whether the tip must be looked for: too many positions were taken, or the next one is remembered from so long ago that it
+    /// may have been taken and even trimmed since, so that its slot being empty proves nothing (PITFALLS D6).
+    fn is_stale(&self) -> bool {
+        self.lost || self.env.clock.now().saturating_sub(self.fresh_at) > self.stale
+    }
+
+    /// Looks for the tip again. `true` if the entry called `id`, which may have been tried before, is there.
+    async fn refresh(&mut self, id: EntryId) -> Result<bool> {
+        let read_at = self.env.clock.now();
+        // As long as our sentinel is not there, the predecessor goes on appending.
+        let tip = positions::find_tip(&self.store, &self.shard, self.next - 1).await?;
+        // After it: the tip may be a successor's sentinel (PITFALLS A2).
+        self.manifests.check_fenced(self.epoch).await?;
+        let landed = tip >= self.next
+            && self.store.read(&self.shard.entry(self.next)).await?.is_some_and(|bytes| entry::entry_id(&bytes) == Some(id));
+        if landed {
+            self.stats.settled.fetch_add(1, Ordering::Relaxed);
+        } else {
+            self.next = self.next.max(following(tip)?);
+        }
+        (self.fresh_at, self.lost) = (read_at, false);
+        Ok(landed)
+    }
+
+    fn after_conflict(&mut self, conflicts: u32) -> Result<()> {
         self.stats.conflicts.fetch_add(1, Ordering::Relaxed);
         if conflicts >= MAX_CONFLICTS {
             bail!(Poisoned, "{}: {conflicts} positions in a row were taken by others, up to {}", self.place(), self.next);
         }
         self.next = following(self.next)?;
-        if conflicts % REDISCOVER_EVERY == 0 {
-            let found = positions::find_tip(&self.store, &self.shard, self.next - 1).await.map_err(|error| self.poisoned(&error, 1))?;
-            self.next = following(found.max(self.next - 1))?;
-        }
+        self.lost |= conflicts.is_multiple_of(REDISCOVER_EVERY);
         Ok(())
     }
 

@@ -26,7 +26,8 @@ pub async fn find_tip(store: &Store, shard: &ShardPath, hint: u64) -> Result<u64
         if !exists(store, shard, probe).await? {
             break probe;
         }
-        (found, step) = (probe, step.saturating_mul(2));
+        // By four: far tips cost a third fewer requests than with two, near ones at most one more.
+        (found, step) = (probe, step.saturating_mul(4));
     };
     while missing - found > 1 {
         let middle = found + (missing - found) / 2;

@@ -1,7 +1,7 @@
 //! Reading ahead of a tailer on stores where a request takes long.
 //!
-//! The window opens with every entry found and closes when the end of the log is reached, so that a tailer that keeps up asks
-//! for one entry at a time. Bytes are reserved in the order of positions, before they are fetched: what is held is always
+//! The window opens with every entry found from the second in a row on, and closes when the end of the log is reached, so that a
+//! tailer that keeps up asks for one entry at a time. Bytes are reserved in the order of positions, before they are fetched: what is held is always
 //! a run that the tailer can consume, so the limit cannot lock up.
 
 use std::collections::VecDeque;
@@ -12,13 +12,17 @@ use futures_util::future::{AbortHandle, abortable};
 use parking_lot::Mutex;
 use tokio::sync::{Notify, oneshot};
 
+use super::entry::Sum;
 use super::tailer::Log;
 use crate::error::{Result, err};
 
 #[derive(Debug)]
 pub(super) struct Prefetch {
     max_entries: usize,
+    /// How many entries are fetched at once.
     window: usize,
+    /// Whether the last entry asked for was there.
+    found: bool,
     budget: Arc<Budget>,
     running: VecDeque<Fetch>,
 }
@@ -38,38 +42,46 @@ impl Drop for Fetch {
 
 impl Prefetch {
     pub fn new(max_entries: u32, max_bytes: u64) -> Self {
-        Self { max_entries: max_entries as usize, window: 1, budget: Budget::new(max_bytes), running: VecDeque::new() }
+        Self { max_entries: max_entries as usize, window: 1, found: false, budget: Budget::new(max_bytes), running: VecDeque::new() }
     }
 
     /// Forgets what was read ahead.
     pub fn clear(&mut self) {
         self.running.clear();
         self.window = 1;
+        self.found = false;
         self.budget = Budget::new(self.budget.limit);
     }
 
     /// The bytes of the entry at `position`, fetched ahead or now; `None` if it is not there.
-    pub async fn take(&mut self, log: &Log, position: u64) -> Result<Option<Bytes>> {
+    pub async fn take(&mut self, log: &Log, position: u64, sum: &mut Sum) -> Result<Option<Bytes>> {
         // On a store that answers at once a hand-over costs more than the read.
         if self.max_entries == 1 || log.store.is_blocking() {
-            return log.fetch(position).await;
+            return log.fetch_summed(position, sum).await;
         }
         if self.running.front().is_some_and(|fetch| fetch.position != position) {
             self.clear();
         }
+        let read_ahead = !self.running.is_empty();
         self.fill(log, position);
         let front = self.running.front_mut().ok_or_else(|| err!(Internal, "nothing is being fetched"))?;
         let result = (&mut front.result).await.unwrap_or_else(|_| Err(err!(Closed, "the runtime was shut down")));
         match result {
             Ok(Some((bytes, _reserved))) => {
                 self.running.pop_front();
-                self.window = (self.window * 2).min(self.max_entries);
-                self.fill(log, position + 1);
+                if std::mem::replace(&mut self.found, true) {
+                    self.window = (self.window * 2).min(self.max_entries);
+                    self.fill(log, position + 1);
+                }
                 Ok(Some(bytes))
             }
-            // The end of the log, or a failure: what was fetched beyond it is worthless.
+            // The end of the log, or a failure: what was fetched beyond it is worthless. If that was seen before this call, the
+            // entry may have been acknowledged since.
             other => {
                 self.clear();
+                if read_ahead {
+                    return log.fetch(position).await;
+                }
                 Ok(other?.map(|(bytes, _)| bytes))
             }
         }

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use futures_util::future::{Either, select};
 use tokio::sync::{Mutex, Notify};
 
-use super::entry::{self, Entry, SchemaCache};
+use super::entry::{self, Entry, SchemaCache, Sum};
 use super::positions;
 use super::prefetch::Prefetch;
 use super::tips::Tip;
@@ -22,8 +22,12 @@ use crate::shard::ShardPath;
 use crate::shard::manifest::{Manifest, ManifestOptions, ManifestStore};
 use crate::store::Store;
 
-/// How long the end of the log is believed to be the end, rather than the edge of something trimmed.
+/// How long the end of the log is believed to be the end, rather than the edge of something trimmed; twice as long each time …
 const RECHECK: Duration = Duration::from_secs(60);
+/// … up to this.
+const RECHECK_MAX: Duration = Duration::from_secs(3600);
+/// How often a missing entry is looked for before that is called a hole.
+const LOOKS: usize = 3;
 
 /// How a [`WalTailer`] reads.
 #[derive(Debug, Clone, Copy)]
@@ -99,9 +103,20 @@ struct Cursor {
     next: u64,
     schemas: SchemaCache,
     prefetch: Prefetch,
-    /// That `next` is not written yet, and neither trimmed nor a hole, was seen at this time.
-    at_tip_since: Option<Duration>,
+    /// Set while `next` is waited for.
+    end: Option<End>,
     poll: Duration,
+}
+
+/// The end of the log, as a cursor knows it.
+#[derive(Debug)]
+struct End {
+    /// When it was last looked at.
+    seen: Duration,
+    /// When it is to be told again from the edge of something trimmed.
+    check_at: Duration,
+    /// The time from that check to the one after it.
+    interval: Duration,
 }
 
 impl WalTailer {
@@ -114,7 +129,7 @@ impl WalTailer {
         let tip = Tip::of(&store, &shard);
         let manifests = ManifestStore::new(store.clone(), shard.clone(), env.clone(), ManifestOptions::default());
         let prefetch = Prefetch::new(options.prefetch_entries, options.prefetch_bytes);
-        let cursor = Cursor { next: options.from, schemas: SchemaCache::default(), prefetch, at_tip_since: None, poll: options.poll_min };
+        let cursor = Cursor { next: options.from, schemas: SchemaCache::default(), prefetch, end: None, poll: options.poll_min };
         Ok(Self {
             log: Log { store, shard, env },
             options,
@@ -180,6 +195,7 @@ impl WalTailer {
             self.check_open()?;
             if let Some(position) = self.seek.lock().take() {
                 cursor.jump(position);
+                self.position.store(position, std::sync::atomic::Ordering::Release);
             }
             if let Some(entry) = self.try_next(&mut cursor).await? {
                 return Ok(Some(entry));
@@ -217,21 +233,34 @@ impl WalTailer {
         }
         self.position.store(cursor.next, Ordering::Release);
         let position = cursor.next;
-        let bytes = match cursor.prefetch.take(&self.log, position).await? {
+        let mut sum = Sum::default();
+        let bytes = match cursor.prefetch.take(&self.log, position, &mut sum).await? {
             Some(bytes) => bytes,
             None if self.is_unwritten(cursor).await? => return Ok(None),
             // Written between the two looks.
-            None => match self.log.fetch(position).await? {
-                Some(bytes) => bytes,
-                None => return Err(self.hole(position)),
-            },
+            None => self.fetch_written(position).await?,
         };
-        let entry = self.decode(position, bytes, &mut cursor.schemas)?;
+        let entry = entry::decode_summed(&self.log.object(position), position, bytes, &mut cursor.schemas, &sum)?;
         cursor.next = position.checked_add(1).ok_or_else(|| err!(Corruption, "position {position} is the last there can be"))?;
-        cursor.at_tip_since = None;
+        cursor.end = None;
         cursor.poll = self.options.poll_min;
         self.position.store(cursor.next, Ordering::Release);
         Ok(Some(entry))
+    }
+
+    /// The bytes of an entry that was written, because there are later ones.
+    async fn fetch_written(&self, position: u64) -> Result<Bytes> {
+        for _ in 0..LOOKS {
+            if let Some(bytes) = self.log.fetch(position).await? {
+                return Ok(bytes);
+            }
+            // Trimmed after it, if at all: what is missing while the one before it is there was not trimmed.
+            if position > 1 && positions::exists(&self.log.store, &self.log.shard, position - 1).await? {
+                break;
+            }
+            self.check_not_trimmed(position).await?;
+        }
+        Err(self.hole(position))
     }
 
     fn decode(&self, position: u64, bytes: Bytes, schemas: &mut SchemaCache) -> Result<Entry> {
@@ -244,47 +273,75 @@ impl WalTailer {
     /// `Trimmed`, `Corruption` for a hole.
     async fn is_unwritten(&self, cursor: &mut Cursor) -> Result<bool> {
         let (next, now) = (cursor.next, self.log.env.clock.now());
-        // What was the tip a moment ago cannot have been written and trimmed since; and our own writer's word is as good.
-        if cursor.at_tip_since.is_some_and(|since| now.saturating_sub(since) < RECHECK) || next > 1 && self.tip.newest() == next - 1 {
-            return Ok(true);
-        }
-        let store = &self.log.store;
-        // The entry before is trimmed before this one, and never as the newest: if it is there, ours was not trimmed.
-        if next > 1 && positions::exists(store, &self.log.shard, next - 1).await? {
-            if positions::exists(store, &self.log.shard, next + 1).await? {
-                return Ok(false);
+        match &mut cursor.end {
+            Some(end) if now < end.check_at && now.saturating_sub(end.seen) < RECHECK => end.seen = now,
+            // Nothing came for long, or nobody looked for long: only then can it have been written and trimmed since.
+            Some(end) => {
+                self.check_not_trimmed(next).await?;
+                *end = End { seen: now, check_at: now + end.interval, interval: (end.interval * 2).min(RECHECK_MAX) };
             }
-        } else {
-            self.check_not_trimmed(next).await?;
+            None => {
+                if self.has_later(next).await? {
+                    return Ok(false);
+                }
+                cursor.end = Some(End { seen: now, check_at: now + RECHECK, interval: RECHECK });
+            }
         }
-        cursor.at_tip_since = Some(now);
         Ok(true)
     }
 
+    /// Whether there are entries after `next`, which is missing, by the cheapest look that tells for now.
+    async fn has_later(&self, next: u64) -> Result<bool> {
+        let (store, shard) = (&self.log.store, &self.log.shard);
+        // Our own writer's word is as good as a look.
+        if next > 1 && self.tip.newest() == next - 1 {
+            return Ok(false);
+        }
+        // The entry before is trimmed before this one, and never as the newest: if it is there, ours was not trimmed.
+        if next > 1 && positions::exists(store, shard, next - 1).await? {
+            return positions::exists(store, shard, next + 1).await;
+        }
+        self.check_not_trimmed(next).await?;
+        Ok(false)
+    }
+
+    /// # Errors
+    /// `Trimmed` or, for a hole, `Corruption` if `next` is missing although later positions were written.
     async fn check_not_trimmed(&self, next: u64) -> Result<()> {
-        let listed = positions::listed(&self.log.store, &self.log.shard).await?;
-        if listed.binary_search(&next).is_ok() {
-            return Ok(());
+        let (store, shard) = (&self.log.store, &self.log.shard);
+        // Again only when everything that was listed went while we looked.
+        for _ in 0..LOOKS {
+            // The hint first: what it knows of was there before the listing began.
+            let hint = self.manifests.latest().await?.as_ref().map_or(0, Manifest::tip_hint);
+            let listed = positions::listed(store, shard).await?;
+            let newest = listed.last().copied().unwrap_or(0).max(hint);
+            // A listing is no snapshot, so what it lacks may have come while it was made. But what is missing after it, and has
+            // later ones in it, was there before.
+            if newest < next || positions::exists(store, shard, next).await? {
+                return Ok(());
+            }
+            // The oldest of the unbroken run: deletes of a trim may come back after a power loss (STORES.md).
+            let run = listed.iter().rev().enumerate().take_while(|(i, p)| listed.last().is_some_and(|last| **p + *i as u64 == *last));
+            let mut first = run.last().map_or(newest + 1, |(_, position)| *position);
+            while first > next && positions::exists(store, shard, first - 1).await? {
+                first -= 1;
+            }
+            if next < first {
+                // Entries are trimmed from the oldest on, so while the one before is there ours was not trimmed (PITFALLS C8).
+                if next > 1 && positions::exists(store, shard, next - 1).await? {
+                    return Err(self.hole(next));
+                }
+                return Err(err!(
+                    Trimmed,
+                    "position {next} of shard {} at {} was trimmed; the oldest position is {first}",
+                    shard.id(),
+                    store.url()
+                )
+                .with_u64("position", next)
+                .with_u64("first_position", first));
+            }
         }
-        let hint = self.manifests.latest().await?.as_ref().map_or(0, Manifest::tip_hint);
-        let newest = listed.last().copied().unwrap_or(0).max(hint);
-        if newest < next {
-            return Ok(());
-        }
-        // The oldest of the unbroken run: deletes of a trim may come back after a power loss (STORES.md).
-        let run = listed.iter().rev().enumerate().take_while(|(i, p)| listed.last().is_some_and(|last| **p + *i as u64 == *last));
-        let first = run.last().map_or(newest + 1, |(_, position)| *position);
-        if next >= first {
-            return Err(self.hole(next));
-        }
-        Err(err!(
-            Trimmed,
-            "position {next} of shard {} at {} was trimmed; the oldest position is {first}",
-            self.log.shard.id(),
-            self.log.store.url()
-        )
-        .with_u64("position", next)
-        .with_u64("first_position", first))
+        Err(self.hole(next))
     }
 
     fn hole(&self, position: u64) -> crate::error::Error {
@@ -355,7 +412,7 @@ impl Cursor {
             self.prefetch.clear();
             self.next = position;
         }
-        self.at_tip_since = None;
+        self.end = None;
     }
 }
 
@@ -366,6 +423,11 @@ impl Log {
     }
 
     /// The bytes of the entry at `position`, if it is there.
+    pub async fn fetch_summed(&self, position: u64, sum: &mut Sum) -> Result<Option<Bytes>> {
+        self.store.read_seen(&self.shard.entry(position), &mut |piece, total| sum.see(piece, total)).await
+    }
+
+    /// [`Self::fetch_summed`] without the sum.
     pub async fn fetch(&self, position: u64) -> Result<Option<Bytes>> {
         self.store.read(&self.shard.entry(position)).await
     }

@@ -7,9 +7,10 @@
 
 use std::time::Duration;
 
-use super::entry;
+use super::entry::{self, Entry};
+use super::positions;
 use crate::env::Env;
-use crate::error::{Result, bail, err};
+use crate::error::{Error, Result, bail, err};
 use crate::shard::manifest::{ManifestOptions, ManifestStore};
 use crate::shard::{ShardPath, layout};
 use crate::store::{ObjectInfo, Store};
@@ -72,35 +73,78 @@ async fn removable(
     let Some(manifest) = manifests.latest().await? else {
         bail!(NotFound, "there is no shard {} at {}", shard.id(), store.url());
     };
+    // Before the listing, which is no snapshot: what came while it was made is young by this, so nothing that it lacks is passed by.
+    let now = env.clock.unix();
     let mut entries: Vec<_> =
         store.list(&shard.wal_dir()).await?.into_iter().filter_map(|object| Some((layout::parse_entry(&object.name)?, object))).collect();
     entries.sort_unstable_by_key(|(position, _)| *position);
     let Some(newest) = entries.pop().map(|(position, _)| position) else { return Ok((manifests, Vec::new(), 0)) };
-    check_replay(store, shard, up_to.min(newest), manifest.replay_after_wal_entry_position).await?;
-    let now = env.clock.unix();
+    let doomed: Vec<u64> = entries.iter().map(|(position, _)| *position).filter(|position| *position <= up_to).collect();
+    Log { store, shard }.check_covered(&doomed, manifest.replay_after_wal_entry_position).await?;
     let old = |(position, object): &&(u64, ObjectInfo)| *position <= up_to && now.saturating_sub(object.modified) >= age;
     let old: Vec<_> = entries.iter().take_while(old).map(|(position, object)| (*position, object.size)).collect();
-    let first = entries.get(old.len()).map_or(newest, |(position, _)| *position);
+    let mut first = entries.get(old.len()).map_or(newest, |(position, _)| *position);
+    // What came while the listing was made may be missing in it.
+    let gone = old.last().map_or(0, |(position, _)| *position);
+    while first > gone + 1 && positions::exists(store, shard, first - 1).await? {
+        first -= 1;
+    }
     Ok((manifests, old, first))
 }
 
-/// Entries of MemTable mode hold rows that are nowhere else until a generation covers them.
-async fn check_replay(store: &Store, shard: &ShardPath, up_to: u64, replay_after: u64) -> Result<()> {
-    if up_to <= replay_after {
-        return Ok(());
+/// The log that is being trimmed.
+struct Log<'a> {
+    store: &'a Store,
+    shard: &'a ShardPath,
+}
+
+impl Log<'_> {
+    /// Refuses to lose rows of MemTable mode that no generation covers, at `doomed` positions after `replay_after`.
+    ///
+    /// A writer is of one mode for all of its epoch, and epochs never go down along the log. So one entry of each epoch is looked
+    /// at, and where an epoch begins is found in a logarithmic number of reads.
+    async fn check_covered(&self, doomed: &[u64], replay_after: u64) -> Result<()> {
+        let mut rest = &doomed[doomed.partition_point(|position| *position <= replay_after)..];
+        while let Some((last, before)) = rest.split_last() {
+            let Some(entry) = self.read(*last).await? else { return Ok(()) };
+            if entry.generation.is_some() {
+                return Err(self.uncovered(*last, replay_after));
+            }
+            rest = if entry.is_sentinel { before } else { &before[..self.start_of(entry.epoch, before).await?] };
+        }
+        Ok(())
     }
-    let path = shard.entry(up_to);
-    let Some(bytes) = store.read(&path).await? else { return Ok(()) };
-    let object = format!("{}/{path}", store.url());
-    let entry = entry::decode(&object, up_to, bytes, &mut entry::SchemaCache::default())?;
-    if entry.generation.is_some() {
-        return Err(err!(
+
+    /// How many of `positions` belong to epochs before `epoch`.
+    async fn start_of(&self, epoch: u64, positions: &[u64]) -> Result<usize> {
+        // Mostly all are of one epoch, which the first look tells.
+        let (mut low, mut high, mut middle) = (0, positions.len(), 0);
+        while low < high {
+            match self.read(positions[middle]).await? {
+                Some(entry) if entry.epoch >= epoch => high = middle,
+                _ => low = middle + 1,
+            }
+            middle = low + (high - low) / 2;
+        }
+        Ok(low)
+    }
+
+    /// The entry at `position`; `None` if somebody else trimmed it meanwhile.
+    async fn read(&self, position: u64) -> Result<Option<Entry>> {
+        let path = self.shard.entry(position);
+        let Some(bytes) = self.store.read(&path).await? else { return Ok(None) };
+        entry::decode(&self.store.url_of(&path), position, bytes, &mut entry::SchemaCache::default()).map(Some)
+    }
+
+    fn uncovered(&self, position: u64, replay_after: u64) -> Error {
+        err!(
             InvalidArgument,
-            "shard {} at {}: entries after position {replay_after} hold rows that no generation covers yet; trimming up to {up_to} would lose them",
-            shard.id(),
-            store.url()
+            "shard {} at {}: the entry at position {position} holds rows that no generation covers yet (they cover up to {replay_after}); \
+             trimming it would lose them",
+            self.shard.id(),
+            self.store.url()
         )
-        .with_u64("replay_after", replay_after));
+        .with_u64("position", position)
+        .with_u64("replay_after", replay_after)
     }
-    Ok(())
 }

@@ -5,10 +5,12 @@
 //! for those whom the last group has just released, because they are about to put again: without that, callers split into
 //! two halves that wait for each other.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::FutureExt;
 use futures_util::future::select;
 use parking_lot::MutexGuard;
 
@@ -140,8 +142,13 @@ impl Timer {
 
 impl Drop for Timer {
     fn drop(&mut self) {
-        if let Some(shared) = self.0.take().and_then(|shared| shared.upgrade()) {
-            shared.fail(err!(OutcomeUnknown, "the runtime ended before pending puts of epoch {} were written", shared.epoch));
+        let Some(shared) = self.0.take().and_then(|shared| shared.upgrade()) else { return };
+        let mut state = shared.state.lock();
+        state.timer = false;
+        let stranded = !state.pending.is_empty();
+        drop(state);
+        if stranded {
+            shared.fail(shared.abandoned());
         }
     }
 }
@@ -155,8 +162,22 @@ struct Turn {
 }
 
 impl Turn {
-    /// Writes one group; `false` if nothing is due.
+    /// Writes one group; `false` if nothing is due. A panic underneath ends the writer and goes no further (PITFALLS G5, X4).
     async fn commit(&mut self) -> bool {
+        let committed = AssertUnwindSafe(self.commit_group()).catch_unwind().await;
+        committed.unwrap_or_else(|panic| {
+            let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
+            let text = text.unwrap_or("no message");
+            let place = self.shared.place();
+            self.end(&err!(
+                Panic,
+                "{place}: a panic was caught while appending ({text}); what was being written may or may not be in the log"
+            ));
+            false
+        })
+    }
+
+    async fn commit_group(&mut self) -> bool {
         let Some(committer) = self.committer.as_deref_mut() else { return false };
         let shared = &self.shared;
         gather(shared, committer).await;
@@ -245,7 +266,7 @@ impl Turn {
 impl Drop for Turn {
     fn drop(&mut self) {
         if self.committer.is_some() {
-            let error = err!(OutcomeUnknown, "writing stopped in the midst of an append at epoch {}; reopen the shard", self.shared.epoch);
+            let error = self.shared.abandoned();
             self.end(&error);
         }
     }

@@ -331,8 +331,35 @@ impl Shared {
         match &state.terminal {
             Some(terminal) if terminal.kind() == ErrorKind::Closed && state.durable == state.admitted => Ok(None),
             Some(terminal) => Err(terminal.clone()),
-            None => Ok(Some(state.admitted)),
+            None => {
+                // Who waits for room would be refused with it (PITFALLS F4).
+                let blocked: Vec<Waiter> = state.room.drain().collect();
+                let admitted = state.admitted;
+                drop(state);
+                self.end_gathering();
+                blocked.into_iter().for_each(|waiter| waiter.complete(Err(self.closing())));
+                Ok(Some(admitted))
+            }
         }
+    }
+
+    fn place(&self) -> String {
+        format!("shard {} at {}, epoch {}", self.shard.id(), self.store.url(), self.epoch)
+    }
+
+    /// Why a writer ends whose background tasks are dropped before they are done.
+    fn abandoned(&self) -> Error {
+        err!(
+            Poisoned,
+            "{}: the runtime stopped while puts were being written, which may or may not be in the log; reopen the shard to go on",
+            self.place()
+        )
+        .with_u64("epoch", self.epoch)
+        .with_str("shard", self.shard.id().to_string())
+    }
+
+    fn closing(&self) -> Error {
+        err!(Closed, "the writer of epoch {} is closing", self.epoch)
     }
 
     fn finish_close(&self) {

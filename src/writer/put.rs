@@ -10,7 +10,7 @@ use super::state::{Pending, State};
 use super::stats::nanos;
 use super::waiter::{Callback, Parked, Waiter, deadline};
 use super::{Ack, ShardWriter, Shared};
-use crate::error::{Result, bail, err};
+use crate::error::{Result, err};
 use crate::wal::entry::EncodedBatch;
 
 impl ShardWriter {
@@ -96,7 +96,7 @@ impl Shared {
             return Err(terminal.clone());
         }
         if state.closing {
-            bail!(Closed, "the writer of epoch {} is closing", self.epoch);
+            return Err(self.closing());
         }
         Ok(())
     }

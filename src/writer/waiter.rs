@@ -1,5 +1,6 @@
 //! Who waits for the outcome of a put or a barrier: a thread, or a callback.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread::Thread;
 use std::time::{Duration, Instant};
@@ -10,7 +11,7 @@ use super::Ack;
 use super::group_commit::Committer;
 use crate::error::Result;
 
-/// What a callback is called with, once.
+/// Called once with the outcome, on the thread that came to know it: it may call the writer, but must not wait for it.
 pub type Callback = Box<dyn FnOnce(Result<Ack>) + Send>;
 
 pub(super) enum Waiter {
@@ -23,7 +24,12 @@ impl Waiter {
     pub fn complete(self, outcome: Result<Ack>) {
         match self {
             Self::Thread(parked) => parked.signal(Signal::Done(outcome)),
-            Self::Callback(callback) => callback(outcome),
+            // A callback that panics must not take the outcomes of others with it (PITFALLS X4).
+            Self::Callback(callback) => {
+                if catch_unwind(AssertUnwindSafe(|| callback(outcome))).is_err() {
+                    tracing::error!("the callback of a put or a barrier panicked");
+                }
+            }
         }
     }
 

@@ -70,7 +70,7 @@ static void *await_one(Completions *c, WeirStatus accepted, WeirStatus expected,
     fail_at(__FILE__, line, "%s: result of kind %d", what, c->last.result_kind);
   return c->last.result;
 }
-#define AWAIT(c, call, code, kind) (completions_init(c), await_one((c), (call), WEIR_STATUS_##code, WEIR_RESULT_KIND_##kind, #call, __LINE__))
+#define AWAIT(c, call, code, kind) (completions_init(c), await_one((c), (call), WEIR_STATUS_##code, WEIR_RESULT_##kind, #call, __LINE__))
 
 /* Frees what the last event owns and readies for the next. */
 static void forget(Completions *c) { weir_event_clear(&c->last); }
@@ -319,7 +319,7 @@ static void test_a_waiting_next_completes_however_it_ends(void) {
     if (how >= 2) put_batches(writer, 1), written++;
     await(&c, 1);
     CHECK_EQ(c.last.status, expected[how]);
-    if (how >= 2 && CHECK_EQ(c.last.result_kind, WEIR_RESULT_KIND_ENTRY)) CHECK_EQ(weir_entry_position(c.last.result), written);
+    if (how >= 2 && CHECK_EQ(c.last.result_kind, WEIR_RESULT_ENTRY)) CHECK_EQ(weir_entry_position(c.last.result), written);
     forget(&c);
     if (how != 3) weir_tailer_free(tailer);
   }

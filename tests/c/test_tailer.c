@@ -302,7 +302,7 @@ static void on_event(void *ctx, const WeirEvent *event) {
     weir_error_free(event->error);
   } else {
     WeirEntry *entry = event->result;
-    if (event->result_kind != WEIR_RESULT_KIND_ENTRY) seen->wrong_token++;
+    if (event->result_kind != WEIR_RESULT_ENTRY) seen->wrong_token++;
     if (seen->entries < 64) seen->positions[seen->entries] = weir_entry_position(entry); /* a callback may call weir */
     seen->entries++;
     weir_entry_free(entry);

@@ -1,55 +1,63 @@
-/* The layouts that programs are built against, frozen for 64-bit machines. A change here breaks them. */
-#include "weir.h"
+/* Compiled, not run: the header twice, and the layouts that are frozen for ever. */
+#include <weir.h>
+#include <weir.h>
+
+#include <stddef.h>
 
 #ifdef __cplusplus
-#define FROZEN(condition) static_assert(condition, #condition)
+#define ASSERT(condition, message) static_assert(condition, message)
 #elif defined(__STDC_VERSION__) && __STDC_VERSION__ >= 201112L
-#define FROZEN(condition) _Static_assert(condition, #condition)
+#define ASSERT(condition, message) _Static_assert(condition, message)
 #else
-#define FROZEN(condition) extern int weir_frozen[(condition) ? 1 : -1]
+#define JOIN_(a, b) a##b
+#define JOIN(a, b) JOIN_(a, b)
+#define ASSERT(condition, message) typedef char JOIN(assert_, __LINE__)[(condition) ? 1 : -1]
 #endif
 
-FROZEN(sizeof(void *) == 8);
-FROZEN(sizeof(WeirStatus) == 4);
-FROZEN(sizeof(struct ArrowArray) == 80);
-FROZEN(sizeof(struct ArrowSchema) == 72);
-FROZEN(sizeof(struct ArrowArrayStream) == 40);
-FROZEN(sizeof(WeirAck) == 24);
-FROZEN(offsetof(WeirAck, position) == 8);
-FROZEN(offsetof(WeirAck, epoch) == 16);
-FROZEN(sizeof(WeirEvent) == 64);
-FROZEN(offsetof(WeirEvent, status) == 8);
-FROZEN(offsetof(WeirEvent, result_kind) == 12);
-FROZEN(offsetof(WeirEvent, error) == 16);
-FROZEN(offsetof(WeirEvent, result) == 24);
-FROZEN(offsetof(WeirEvent, ack) == 32);
-FROZEN(offsetof(WeirEvent, value) == 56);
-FROZEN(sizeof(WeirCompletion) == 24);
-FROZEN(sizeof(WeirKeyValue) == 16);
-FROZEN(sizeof(WeirShardField) == 24);
-FROZEN(sizeof(WeirRuntimeOptions) == 48);
-FROZEN(sizeof(WeirQueueOptions) == 8);
-FROZEN(sizeof(WeirSessionOptions) == 24);
-FROZEN(sizeof(WeirTrimOptions) == 16);
-FROZEN(sizeof(WeirWriterOptions) == 64);
-FROZEN(offsetof(WeirWriterOptions, compression) == 8);
-FROZEN(offsetof(WeirWriterOptions, linger_us) == 16);
-FROZEN(offsetof(WeirWriterOptions, trim_age_ms) == 48);
-FROZEN(sizeof(WeirAppenderOptions) == 40);
-FROZEN(sizeof(WeirTailerOptions) == 40);
-FROZEN(offsetof(WeirTailerOptions, from) == 8);
-FROZEN(offsetof(WeirTailerOptions, prefetch_bytes) == 16);
-FROZEN(sizeof(WeirWriterStats) == 232);
-FROZEN(sizeof(WeirWriterMemory) == 40);
+/* Pointers are 8 bytes on every platform so far; elsewhere the layouts follow from the fields. */
+ASSERT(sizeof(void *) != 8 || sizeof(WeirAck) == 24, "WeirAck");
+ASSERT(sizeof(void *) != 8 || sizeof(WeirEvent) == 64, "WeirEvent");
+ASSERT(sizeof(void *) != 8 || sizeof(WeirCompletion) == 24, "WeirCompletion");
+ASSERT(sizeof(void *) != 8 || sizeof(WeirKeyValue) == 16, "WeirKeyValue");
+ASSERT(sizeof(void *) != 8 || sizeof(WeirRuntimeOptions) >= 48, "WeirRuntimeOptions");
+ASSERT(sizeof(void *) != 8 || sizeof(WeirLogSink) >= 32, "WeirLogSink");
+ASSERT(sizeof(void *) != 8 || sizeof(WeirQueueOptions) >= 8, "WeirQueueOptions");
+ASSERT(sizeof(void *) != 8 || sizeof(WeirSessionOptions) >= 24, "WeirSessionOptions");
 
-/* The initialisers are complete (a missing one is a warning here). */
-WeirRuntimeOptions weir_runtime_options = WEIR_RUNTIME_OPTIONS_INIT;
-WeirLogSink weir_log_sink = WEIR_LOG_SINK_INIT;
-WeirQueueOptions weir_queue_options = WEIR_QUEUE_OPTIONS_INIT;
-WeirSessionOptions weir_session_options = WEIR_SESSION_OPTIONS_INIT;
-WeirTrimOptions weir_trim_options = WEIR_TRIM_OPTIONS_INIT;
-WeirWriterOptions weir_writer_options = WEIR_WRITER_OPTIONS_INIT;
-WeirAppenderOptions weir_appender_options = WEIR_APPENDER_OPTIONS_INIT;
-WeirTailerOptions weir_tailer_options = WEIR_TAILER_OPTIONS_INIT;
-WeirWriterStats weir_writer_stats_of = WEIR_WRITER_STATS_INIT;
-WeirWriterMemory weir_writer_memory_of = WEIR_WRITER_MEMORY_INIT;
+ASSERT(offsetof(WeirAck, sequence) == 0, "sequence");
+ASSERT(offsetof(WeirAck, position) == 8, "position");
+ASSERT(offsetof(WeirAck, epoch) == 16, "epoch");
+ASSERT(offsetof(WeirEvent, token) == 0, "token");
+ASSERT(offsetof(WeirEvent, status) == 8, "status");
+ASSERT(offsetof(WeirEvent, result_kind) == 12, "result_kind");
+ASSERT(offsetof(WeirEvent, error) == 16, "error");
+ASSERT(sizeof(void *) != 8 || offsetof(WeirEvent, result) == 24, "result");
+ASSERT(sizeof(void *) != 8 || offsetof(WeirEvent, ack) == 32, "ack");
+ASSERT(sizeof(void *) != 8 || offsetof(WeirEvent, value) == 56, "value");
+ASSERT(offsetof(WeirCompletion, fn) == 0, "fn");
+ASSERT(offsetof(WeirRuntimeOptions, struct_size) == 0, "struct_size");
+ASSERT(offsetof(WeirLogSink, struct_size) == 0, "struct_size");
+ASSERT(offsetof(WeirQueueOptions, struct_size) == 0, "struct_size");
+ASSERT(offsetof(WeirSessionOptions, struct_size) == 0, "struct_size");
+
+ASSERT(sizeof(void *) != 8 || sizeof(WeirShardField) == 24, "WeirShardField");
+ASSERT(sizeof(WeirTrimOptions) >= 16, "WeirTrimOptions");
+ASSERT(sizeof(WeirWriterOptions) >= 64, "WeirWriterOptions");
+ASSERT(offsetof(WeirWriterOptions, durable) == 4, "durable");
+ASSERT(offsetof(WeirWriterOptions, compression) == 8, "compression");
+ASSERT(offsetof(WeirWriterOptions, linger_us) == 16, "linger_us");
+ASSERT(offsetof(WeirWriterOptions, open_timeout_ms) == 56, "open_timeout_ms");
+ASSERT(sizeof(WeirAppenderOptions) >= 40, "WeirAppenderOptions");
+ASSERT(sizeof(WeirTailerOptions) >= 40, "WeirTailerOptions");
+ASSERT(offsetof(WeirTailerOptions, from) == 8, "from");
+ASSERT(offsetof(WeirTailerOptions, prefetch_bytes) == 16, "prefetch_bytes");
+ASSERT(offsetof(WeirWriterStats, puts) == 8, "puts");
+ASSERT(sizeof(WeirWriterStats) >= 232, "WeirWriterStats");
+ASSERT(sizeof(WeirWriterMemory) >= 40, "WeirWriterMemory");
+
+ASSERT(sizeof(WeirStatus) == 4, "WeirStatus");
+ASSERT(WEIR_STATUS_OK == 0 && WEIR_STATUS_INVALID_ARGUMENT == 1 && WEIR_STATUS_INTERNAL == 25, "status codes");
+ASSERT(WEIR_RESULT_NONE == 0 && WEIR_RESULT_MANIFEST == 6, "result kinds");
+ASSERT(WEIR_LOG_LEVEL_OFF == 0 && WEIR_LOG_LEVEL_TRACE == 5, "log levels");
+ASSERT(WEIR_ACTION_NONE == 0 && WEIR_ACTION_REPORT == 5, "actions");
+ASSERT(WEIR_VERSION_MAJOR == 0 && WEIR_ABI_VERSION == 0, "versions");

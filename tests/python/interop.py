@@ -147,9 +147,24 @@ def read_entries(path):
 
 # ---- Comparison ------------------------------------------------------------------------------------------------------
 
+def undictionaried(kind):
+    """The type with the values' types in place of the dictionaries within it."""
+    if pa.types.is_dictionary(kind):
+        return kind.value_type
+    if pa.types.is_struct(kind):
+        return pa.struct([f.with_type(undictionaried(f.type)) for f in kind])
+    for is_list, of in ((pa.types.is_list, pa.list_), (pa.types.is_large_list, pa.large_list)):
+        if is_list(kind):
+            return of(kind.value_field.with_type(undictionaried(kind.value_type)))
+    return kind
+
+
 def comparable(column):
     """The column such that equal() means what we mean: floats as their bits, encodings as the values that they stand for."""
     kind = column.type
+    if pa.types.is_nested(kind) and undictionaried(kind) != kind:
+        # A writer may leave out of a dictionary what a batch does not use.
+        return column.cast(undictionaried(kind))
     if isinstance(kind, pa.BaseExtensionType):
         column = column.storage if isinstance(column, pa.Array) else pa.chunked_array([c.storage for c in column.chunks], kind.storage_type)
         return comparable(column)

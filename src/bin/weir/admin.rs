@@ -1,16 +1,14 @@
 //! `weir trim`, `weir seal` and `weir unseal`.
 
 use serde_json::json;
-use weir::error::ErrorKind;
 use weir::shard::ShardPath;
-use weir::shard::manifest::Manifest;
-use weir::wal::{positions, trim};
+use weir::shard::manifest::{Manifest, ManifestOptions};
+use weir::wal::{Appender, trim};
 
 use crate::args::{Shard, Trim};
-use crate::env::block_on;
 use crate::exit::Done;
 use crate::output::Output;
-use crate::place::Place;
+use crate::place::{Place, block_on};
 use crate::text::{self, plural};
 
 pub fn trim(args: &Trim, settings: &[(String, String)]) -> Done {
@@ -63,19 +61,14 @@ fn change(args: &Shard, settings: &[(String, String)], sealed: bool) -> Done {
     let (manifest, changed) = block_on(async {
         let manifests = place.manifests(&shard);
         let before = manifests.latest().await?.ok_or_else(|| place.no_shard(&shard))?;
-        if before.is_sealed() == sealed {
-            return Ok((before, false));
-        }
-        if !sealed {
-            return Ok((manifests.unseal().await?, true));
-        }
-        let tip = positions::find_tip(&place.store, &shard, before.tip_hint()).await?;
-        match manifests.seal(tip).await {
-            Ok(manifest) => Ok((manifest, true)),
-            // By another, meanwhile.
-            Err(error) if error.kind() == ErrorKind::Sealed => Ok((manifests.latest().await?.ok_or(error)?, false)),
-            Err(error) => Err(error),
-        }
+        let change = before.is_sealed() != sealed;
+        let manifest = match (sealed, change) {
+            // Also of a sealed one: whoever sealed it may not have got to fencing its writer.
+            (true, _) => Appender::seal(place.store.clone(), shard.clone(), place.env.clone(), ManifestOptions::default()).await?,
+            (false, true) => manifests.unseal().await?,
+            (false, false) => before,
+        };
+        Ok((manifest, change))
     })?;
     report(args, &shard, &manifest, changed)
 }

@@ -89,7 +89,9 @@ fn advice(error: &Error) -> String {
         ErrorKind::Trimmed => {
             return error.detail_u64("first_position").map_or_else(String::new, |first| format!("; read on with --from {first}"));
         }
-        ErrorKind::NotFound if error.detail("file").is_none() => "check the root and the shard: `weir inspect ROOT` lists what is there",
+        ErrorKind::NotFound if error.detail("file").is_none() && error.detail("root").is_none() => {
+            "check the root and the shard: `weir inspect ROOT` lists what is there"
+        }
         ErrorKind::StorageFull => "make room and try again",
         ErrorKind::PermissionDenied => "check the permissions or the credentials",
         ErrorKind::Corruption => "`weir verify ROOT SHARD` says what else is wrong",

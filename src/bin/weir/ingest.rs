@@ -6,6 +6,7 @@
 
 use std::collections::VecDeque;
 use std::path::PathBuf;
+use std::sync::mpsc::{self, Receiver, SyncSender};
 
 use arrow_array::{Array, RecordBatch, RecordBatchReader};
 use serde_json::json;
@@ -16,11 +17,10 @@ use weir::wal::entry::{self, BatchEncoder};
 use weir::writer::{ShardWriter, WriterConfig};
 
 use crate::args::{Compression, Ingest};
-use crate::env::block_on;
 use crate::exit::{Done, Stop};
 use crate::interrupt;
 use crate::output::Output;
-use crate::place::Place;
+use crate::place::{Place, block_on};
 use crate::progress::{self, Progress};
 use crate::text::{self, plural};
 
@@ -39,10 +39,9 @@ pub fn run(args: &Ingest, settings: &[(String, String)]) -> Done {
         Compression::Zstd => entry::Compression::Zstd,
     };
     let inputs = Inputs::check(&args.files, compression)?;
-    interrupt::end_gracefully(|| {});
     let config = WriterConfig { durable: args.durable, compression, ..WriterConfig::default() };
     let mut job = Job { args, place, shard, config, schema: inputs.schema, writer: None, counts: Counts::default() };
-    let outcome = job.write(inputs.files, inputs.size);
+    let outcome = job.write(&read_ahead(inputs.files), inputs.size);
     job.end(outcome)
 }
 
@@ -90,6 +89,56 @@ impl Inputs {
     }
 }
 
+enum Event {
+    /// The next batch, of the file `name`, with all bytes read so far.
+    Batch {
+        name: String,
+        batch: RecordBatch,
+        read: u64,
+    },
+    Failed(Error),
+    /// All files are read.
+    End,
+    Interrupted,
+}
+
+/// Reads the files on a thread of its own, a batch ahead: reading a pipe may block for ever, and Ctrl-C must get through.
+fn read_ahead(files: Vec<Input>) -> Receiver<Event> {
+    let (send, receive) = mpsc::sync_channel(1);
+    let interrupted = send.clone();
+    interrupt::end_gracefully(move || {
+        // If there is no room, there is something that wakes the receiver anyway.
+        let _ = interrupted.try_send(Event::Interrupted);
+    });
+    std::thread::spawn(move || {
+        // A failure to send means that nobody listens any more.
+        if let Err(error) = read_files(files, &send) {
+            let _ = send.send(Event::Failed(error));
+        }
+        // The handler keeps its sender: only this ends the receiver.
+        let _ = send.send(Event::End);
+    });
+    receive
+}
+
+fn read_files(files: Vec<Input>, send: &SyncSender<Event>) -> Result<()> {
+    let mut before = 0;
+    for input in files {
+        let mut file = match input {
+            Input::Path(path) => IpcFile::open(&path)?,
+            Input::Open(file) => *file,
+        };
+        while let Some(batch) = file.next_batch()? {
+            let event = Event::Batch { name: file.name().to_owned(), batch, read: before + file.bytes_read() };
+            if send.send(event).is_err() {
+                return Ok(());
+            }
+        }
+        before += file.bytes_read();
+    }
+    Ok(())
+}
+
 struct Job<'a> {
     args: &'a Ingest,
     place: Place,
@@ -119,28 +168,25 @@ impl Counts {
 }
 
 impl Job<'_> {
-    fn write(&mut self, files: Vec<Input>, size: Option<u64>) -> Result<()> {
+    fn write(&mut self, events: &Receiver<Event>, size: Option<u64>) -> Result<()> {
         let progress = Progress::bytes(size);
-        let mut read = 0;
-        for input in files {
-            let mut file = match input {
-                Input::Path(path) => IpcFile::open(&path)?,
-                Input::Open(file) => *file,
+        while let Ok(event) = events.recv() {
+            let (name, batch, read) = match event {
+                Event::Batch { name, batch, read } => (name, batch, read),
+                Event::Failed(error) => return Err(error),
+                Event::End | Event::Interrupted => return Ok(()),
             };
-            while let Some(batch) = file.next_batch()? {
-                for part in parts(&batch, self.args.batch_rows) {
-                    if interrupt::seen() {
-                        return Ok(());
-                    }
-                    self.put(&part).map_err(|e| match e.kind() {
-                        ErrorKind::InvalidData | ErrorKind::SchemaMismatch => e.context(file.name()),
-                        _ => e,
-                    })?;
+            for part in parts(&batch, self.args.batch_rows) {
+                if interrupt::seen() {
+                    return Ok(());
                 }
-                progress.set(read + file.bytes_read());
-                progress.note(format!("{}, {} durable", plural(self.counts.rows, "row"), self.counts.durable_rows));
+                self.put(&part).map_err(|e| match e.kind() {
+                    ErrorKind::InvalidData | ErrorKind::SchemaMismatch => e.context(name.as_str()),
+                    _ => e,
+                })?;
             }
-            read += file.bytes_read();
+            progress.set(read);
+            progress.note(format!("{}, {} durable", plural(self.counts.rows, "row"), self.counts.durable_rows));
         }
         Ok(())
     }

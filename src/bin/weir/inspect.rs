@@ -9,10 +9,9 @@ use weir::shard::manifest::Manifest;
 use weir::shard::{ShardPath, layout};
 
 use crate::args::Inspect;
-use crate::env::block_on;
 use crate::exit::{self, Done, Stop};
 use crate::output::Output;
-use crate::place::Place;
+use crate::place::{Place, block_on};
 use crate::text;
 
 /// How many shards, or manifest versions, are asked for at once.
@@ -124,11 +123,11 @@ fn all(place: &Place, json: bool) -> Done {
         block_on(place.store.list_dirs(layout::MEM_WAL))?.iter().filter_map(|name| ShardPath::new(name).ok()).collect();
     if shards.is_empty() {
         let message = format!("there are no shards at {} (no directory {}/UUID)", place.store.url(), layout::MEM_WAL);
-        return Err(Error::new(ErrorKind::NotFound, message).into());
+        return Err(Error::new(ErrorKind::NotFound, message).with_str("root", place.store.url()).into());
     }
     shards.sort_unstable_by_key(ShardPath::id);
     let read = stream::iter(shards).map(|shard| Summary::read(place, shard)).buffered(AT_ONCE).collect::<Vec<_>>();
-    let summaries = block_on(read).into_iter().collect::<Result<Vec<_>>>()?;
+    let summaries = block_on(async { read.await.into_iter().collect::<Result<Vec<_>>>() })?;
     let mut output = Output::new();
     if json {
         let shards: Vec<_> = summaries.iter().map(Summary::json).collect();

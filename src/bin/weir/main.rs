@@ -4,7 +4,6 @@
 
 mod admin;
 mod args;
-mod env;
 mod exit;
 mod ingest;
 mod inspect;

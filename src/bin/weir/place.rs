@@ -1,9 +1,11 @@
 //! Where a command works: the root's store and the shard in it.
 
+use std::future::Future;
 use std::path::PathBuf;
 
 use weir::env::Env;
 use weir::error::{Error, ErrorKind, Result};
+use weir::runtime;
 use weir::shard::manifest::ManifestOptions;
 use weir::shard::{ManifestStore, ShardPath};
 use weir::store::{self, Settings, Store};
@@ -18,7 +20,9 @@ impl Place {
     /// The root at `root`, which need not exist.
     pub fn open(root: &str, settings: &[(String, String)]) -> Result<Self> {
         let settings = Settings::new(settings.iter().cloned())?;
-        let env = crate::env::env()?;
+        // The clients of clouds want to find it running.
+        runtime::handle()?;
+        let env = runtime::env();
         Ok(Self { store: store::open(root, &settings, &env)?, env })
     }
 
@@ -26,8 +30,9 @@ impl Place {
     pub fn existing(root: &str, settings: &[(String, String)]) -> Result<Self> {
         let place = Self::open(root, settings)?;
         match local_path(root) {
-            Some(path) if !path.exists() => Err(Error::new(ErrorKind::NotFound, format!("the root {} does not exist", place.store.url()))
-                .with_str("file", path.display().to_string())),
+            Some(path) if !path.exists() => {
+                Err(Error::new(ErrorKind::NotFound, format!("the root {} does not exist", place.store.url())).with_str("root", root))
+            }
             Some(path) if !path.is_dir() => {
                 Err(Error::new(ErrorKind::InvalidArgument, format!("the root {} is not a directory", place.store.url())))
             }
@@ -59,4 +64,9 @@ impl Place {
 /// The path that `root` names, if it is a local one.
 fn local_path(root: &str) -> Option<PathBuf> {
     if root.contains("://") { url::Url::parse(root).ok()?.to_file_path().ok() } else { Some(PathBuf::from(root)) }
+}
+
+/// Runs `future` on this thread, however long it takes.
+pub fn block_on<T>(future: impl Future<Output = Result<T>>) -> Result<T> {
+    runtime::block_on(future, -1)
 }

@@ -31,7 +31,13 @@ pub(crate) unsafe fn import_schema(pointer: *const FFI_ArrowSchema) -> Result<Sc
         bail!(InvalidArgument, "the schema was released, or moved, before");
     }
     // SAFETY: the caller's promise.
-    unsafe { check_batch(raw) }?;
+    match unsafe { text(raw.format) } {
+        Some(format) if format != "+s" => {
+            return Err(invalid(&Path::Root, format_args!("its format is {format:?}; a batch's is \"+s\", a struct")));
+        }
+        // SAFETY: the caller's promise.
+        _ => unsafe { check(raw, &Path::Root, 0) }?,
+    }
     let schema = Schema::try_from(schema).map_err(|e| err!(InvalidData, "the schema cannot be imported: {e}"))?;
     for field in schema.fields() {
         check_type(field.data_type(), &Path::Root.child(field.name()))?;
@@ -66,22 +72,6 @@ fn invalid(path: &Path<'_>, what: impl std::fmt::Display) -> Error {
         Path::Root => err!(InvalidData, "the schema: {what}"),
         Path::Child(..) => err!(InvalidData, "the schema's {path}: {what}").with_str("field", path.to_string()),
     }
-}
-
-/// [`check`] for the schema of a batch, which is a struct.
-///
-/// # Safety
-///
-/// As for [`check`].
-unsafe fn check_batch(raw: &RawSchema) -> Result<()> {
-    // SAFETY: the caller's promise.
-    if let Some(format) = unsafe { text(raw.format) }
-        && format != "+s"
-    {
-        return Err(invalid(&Path::Root, format_args!("its format is {format:?}; a batch's is \"+s\", a struct")));
-    }
-    // SAFETY: the caller's promise.
-    unsafe { check(raw, &Path::Root, 0) }
 }
 
 /// Checks what arrow-rs's conversion takes for granted of a node and all below it.

@@ -12,9 +12,8 @@ mod create;
 mod dirs;
 
 use std::fmt::Debug;
-use std::fs::{FileType as StdFileType, Metadata};
-use std::io;
-use std::os::fd::OwnedFd;
+use std::fs::{File, FileType as StdFileType, Metadata};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -26,7 +25,7 @@ use rustix::io::{Errno, retry_on_intr};
 use self::dirs::DirCache;
 use super::buffer::AlignedBuffer;
 use super::memory::last_part;
-use super::{Backend, Created, Object, ObjectInfo};
+use super::{Backend, Created, Object, ObjectInfo, Seen};
 use crate::env::BoxFuture;
 use crate::error::{Error, ErrorKind, Result, bail, err};
 
@@ -79,6 +78,11 @@ impl LocalBackend {
     }
 
     fn open(&self, path: &str) -> Result<Option<Object>> {
+        let Some((file, size)) = self.open_file(path)? else { return Ok(None) };
+        Ok(Some(Object { size, body: Box::pin(async move { read(&file, size, &mut |_, _| {}) }) }))
+    }
+
+    fn open_file(&self, path: &str) -> Result<Option<(File, u64)>> {
         // NONBLOCK: a pipe in an object's place must not hang the reader.
         let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
         let file = match retry_on_intr(|| rustix::fs::open(self.full(path), flags, Mode::empty())) {
@@ -90,8 +94,7 @@ impl LocalBackend {
         if !is_object(&stat)? {
             return Ok(None);
         }
-        let size = u64::try_from(stat.st_size).unwrap_or(0);
-        Ok(Some(Object { size, body: Box::pin(async move { read(&file, size) }) }))
+        Ok(Some((File::from(file), u64::try_from(stat.st_size).unwrap_or(0))))
     }
 
     fn examine(&self, path: &str) -> Result<Option<ObjectInfo>> {
@@ -176,16 +179,22 @@ impl LocalBackend {
     }
 }
 
+/// How much of a file is read at a time: what a processor keeps near.
+const PIECE: usize = 256 << 10;
+
 /// Reads the whole of `file`, which had `size` bytes when it was opened.
-fn read(file: &OwnedFd, size: u64) -> Result<Bytes> {
+fn read(file: &File, size: u64, seen: &mut Seen<'_>) -> Result<Bytes> {
     let no_memory = || err!(Storage, "no memory for a file of {size} bytes");
     let len = usize::try_from(size).map_err(|_| no_memory())?;
     let mut buffer = AlignedBuffer::new(len).ok_or_else(no_memory)?;
     while buffer.filled() < len {
-        let got = retry_on_intr(|| rustix::io::read(file, rustix::buffer::spare_capacity(buffer.vec())));
-        if got.map_err(|e| io_error("cannot read the file", e))? == 0 {
+        let piece = PIECE.min(len - buffer.filled()) as u64;
+        let got = file.take(piece).read_to_end(buffer.vec());
+        let got = got.map_err(|e| io_error("cannot read the file", Errno::from_io_error(&e).unwrap_or(Errno::IO)))?;
+        if got == 0 {
             bail!(Storage, "the file ends after {} of its {size} bytes: it was cut while being read", buffer.filled());
         }
+        seen(buffer.last(got), size);
     }
     Ok(buffer.into_bytes())
 }
@@ -232,6 +241,13 @@ impl Backend for LocalBackend {
 
     fn get<'a>(&'a self, path: &'a str) -> BoxFuture<'a, Result<Option<Object>>> {
         Box::pin(async move { self.open(path) })
+    }
+
+    fn read<'a>(&'a self, path: &'a str, seen: &'a mut Seen<'_>) -> BoxFuture<'a, Result<Option<Bytes>>> {
+        Box::pin(async move {
+            let Some((file, size)) = self.open_file(path)? else { return Ok(None) };
+            read(&file, size, seen).map(Some)
+        })
     }
 
     fn head<'a>(&'a self, path: &'a str) -> BoxFuture<'a, Result<Option<ObjectInfo>>> {

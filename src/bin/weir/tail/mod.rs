@@ -15,9 +15,8 @@ use weir::wal::{TailerOptions, WalTailer};
 use self::arrow_out::{ArrowFile, ArrowStream};
 use self::print::{Entries, Rows};
 use crate::args::Tail;
-use crate::env::block_on;
 use crate::exit::{Done, Stop};
-use crate::place::Place;
+use crate::place::{Place, block_on};
 use crate::{interrupt, output, progress};
 
 /// Where entries go.
@@ -37,11 +36,11 @@ pub fn run(args: &Tail, settings: &[(String, String)]) -> Done {
         }
         progress::message(&format!("weir: there is no shard {} at {} yet: waiting for it", shard.id(), place.store.url()));
     }
-    let sink = sink(args)?;
     let options = TailerOptions { follow: args.follow, from: args.from.unwrap_or(0), ..TailerOptions::default() };
     let tailer = Arc::new(WalTailer::open(place.store, shard, options, place.env)?);
     let pipe_closed = end_waiting(args, &tailer);
-    copy(args, &tailer, sink, &pipe_closed)
+    // From here on Ctrl-C ends the command in good order: a file may be under way.
+    copy(args, &tailer, sink(args)?, &pipe_closed)
 }
 
 fn sink(args: &Tail) -> Result<Box<dyn Sink>, Stop> {

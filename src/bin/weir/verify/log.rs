@@ -8,9 +8,8 @@ use weir::wal::entry::{Entry, EntryId};
 use weir::wal::{TailerOptions, WalTailer, positions};
 
 use super::{Finding, Report};
-use crate::env::block_on;
 use crate::exit::Done;
-use crate::place::Place;
+use crate::place::{Place, block_on};
 use crate::progress::Progress;
 
 /// After so many failures in a row nothing more is read: the store is not there.

@@ -7,9 +7,8 @@ use weir::shard::manifest::Manifest;
 use weir::shard::{ShardPath, layout};
 
 use super::{Finding, Report};
-use crate::env::block_on;
 use crate::exit::Done;
-use crate::place::Place;
+use crate::place::{Place, block_on};
 
 /// How many versions are read at once.
 const AT_ONCE: usize = 16;
@@ -67,7 +66,7 @@ fn check_versions(place: &Place, shard: &ShardPath, versions: &[u64], report: &m
     }
     let manifests = &place.manifests(shard);
     let read = |version: u64| async move { (version, manifests.read(version).await) };
-    let read: Vec<_> = block_on(stream::iter(versions.to_vec()).map(read).buffered(AT_ONCE).collect());
+    let read: Vec<_> = block_on(async { Ok(stream::iter(versions.to_vec()).map(read).buffered(AT_ONCE).collect().await) })?;
     let mut before: Option<Manifest> = None;
     for (version, manifest) in read {
         let url = url(place, shard, version);

@@ -14,10 +14,9 @@ use weir::error::Error;
 use weir::shard::ShardPath;
 
 use crate::args::Verify;
-use crate::env::block_on;
 use crate::exit::{self, Done, Stop};
 use crate::output::Output;
-use crate::place::Place;
+use crate::place::{Place, block_on};
 use crate::text::{self, plural};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

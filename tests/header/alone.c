@@ -1,3 +1,0 @@
-#include "weir.h"
-int weir_header_alone(void);
-int weir_header_alone(void) { return WEIR_STATUS_OK; }
