@@ -99,7 +99,7 @@ for checker in $checkers; do
     code=$(cat "$log.code" 2>/dev/null || echo none)
     if [ "$code" = 0 ]; then
       passed=$((passed + 1))
-      grep ' passed, ' "$log" || true
+      grep -e ' passed, ' -e ': skipped' "$log" || true
     else
       failed=$((failed + 1))
       echo "--- $program under $checker: exit code $code ---"
