@@ -197,9 +197,8 @@ impl Abi {
         let schema = FFI_ArrowSchema::try_from(schema().as_ref()).unwrap();
         let (mut writer, mut error) = (null_mut(), null_mut());
         // SAFETY: a session that lives, texts and a schema that outlive the call, pointers of our own to write to.
-        let status = unsafe {
-            weir_writer_open(self.0, root.as_ptr(), shard.as_ptr(), &raw const schema, null(), &raw mut writer, &raw mut error)
-        };
+        let status =
+            unsafe { weir_writer_open(self.0, root.as_ptr(), shard.as_ptr(), &raw const schema, null(), &raw mut writer, &raw mut error) };
         ok(status, error);
         writer
     }
@@ -210,7 +209,8 @@ impl Abi {
         let status = unsafe { weir_metrics_prometheus(self.0, &raw mut text, &raw mut error) };
         ok(status, error);
         // SAFETY: the text is the buffer's, of that length, and is copied before the buffer is freed.
-        let copy = unsafe { std::slice::from_raw_parts(buffer::weir_buffer_data(text).cast::<u8>(), buffer::weir_buffer_len(text)) }.to_vec();
+        let copy =
+            unsafe { std::slice::from_raw_parts(buffer::weir_buffer_data(text).cast::<u8>(), buffer::weir_buffer_len(text)) }.to_vec();
         // SAFETY: freed once.
         unsafe { buffer::weir_buffer_free(text) };
         let copy = String::from_utf8(copy).unwrap();
@@ -318,7 +318,12 @@ fn handles_on_one_place_share_a_store() {
         runtime::block_on(ShardWriter::open(store, shard(index), &schema(), WriterConfig::default(), session.env().clone()), LIMIT_MS)
     };
     let writers = [open(0).unwrap(), open(1).unwrap()];
-    let options = TailerOptions { follow: true, poll_min: Duration::from_secs(3600), poll_max: Duration::from_secs(3600), ..TailerOptions::default() };
+    let options = TailerOptions {
+        follow: true,
+        poll_min: Duration::from_secs(3600),
+        poll_max: Duration::from_secs(3600),
+        ..TailerOptions::default()
+    };
     let tailer = WalTailer::open(session.store(&format!("{path}/"), true).unwrap(), shard(0), options, session.env().clone()).unwrap();
     std::thread::scope(|scope| {
         let following = scope.spawn(|| runtime::block_on(tailer.next(), LIMIT_MS).unwrap().unwrap().position);
@@ -407,7 +412,8 @@ fn a_simulated_latency_is_that_of_every_request() {
             timed(what, LATENCY * latencies, clock.now() - began);
         }
         // An append costs a request, and a tailer that reads ahead does not wait for each entry.
-        let appender = WalAppender::open(store.clone(), shard(0), &schema(), AppenderOptions::default(), session.env().clone()).await.unwrap();
+        let appender =
+            WalAppender::open(store.clone(), shard(0), &schema(), AppenderOptions::default(), session.env().clone()).await.unwrap();
         for _ in 0..200 {
             appender.append(&[batch(1)]).await.unwrap();
         }
