@@ -13,9 +13,12 @@ use crate::store::{self, RequestCounts, Settings, Store};
 
 /// Something that has figures to show: a writer, a tailer.
 pub trait MetricSource: Send + Sync {
-    /// Adds its figures, from now.
+    /// Adds its figures, from now. The session that asks must not be asked for anything meanwhile.
     fn collect(&self, metrics: &mut Metrics);
 }
+
+/// The kind of a figure that only grows.
+const COUNTER: &str = "counter";
 
 /// Figures, summed over all sources by name.
 #[derive(Debug, Default)]
@@ -36,7 +39,7 @@ struct Figure {
 impl Metrics {
     /// Adds to a figure that only grows. Labels are name and value; all sources give a figure the same names.
     pub fn counter(&mut self, name: &'static str, help: &'static str, labels: &[(&str, &str)], value: u64) {
-        self.add(name, help, "counter", labels, value as f64);
+        self.add(name, help, COUNTER, labels, value as f64);
     }
 
     /// Adds to a figure that goes up and down.
@@ -46,6 +49,10 @@ impl Metrics {
 
     fn add(&mut self, name: &'static str, help: &'static str, kind: &'static str, labels: &[(&str, &str)], value: f64) {
         let labels = labels.iter().map(|(name, value)| format!("{name}=\"{}\"", escape(value))).collect::<Vec<_>>().join(",");
+        self.add_sample(name, help, kind, labels, value);
+    }
+
+    fn add_sample(&mut self, name: &'static str, help: &'static str, kind: &'static str, labels: String, value: f64) {
         let at = self.figures.iter().position(|figure| figure.name == name).unwrap_or_else(|| {
             self.figures.push(Figure { name, help, kind, samples: Vec::new() });
             self.figures.len() - 1
@@ -54,6 +61,15 @@ impl Metrics {
         match samples.iter_mut().find(|(known, _)| *known == labels) {
             Some((_, sum)) => *sum += value,
             None => samples.push((labels, value)),
+        }
+    }
+
+    /// Adds what the counters of `other` say.
+    fn add_counters(&mut self, other: &Self) {
+        for Figure { name, help, kind, samples } in other.figures.iter().filter(|figure| figure.kind == COUNTER) {
+            for (labels, value) in samples {
+                self.add_sample(name, help, kind, labels.clone(), *value);
+            }
         }
     }
 
@@ -92,7 +108,14 @@ pub struct Session {
     settings: Settings,
     env: Env,
     stores: Mutex<HashMap<Key, Store>>,
-    sources: Mutex<Vec<Weak<dyn MetricSource>>>,
+    sources: Mutex<Sources>,
+}
+
+#[derive(Default)]
+struct Sources {
+    living: Vec<Weak<dyn MetricSource>>,
+    /// What the counters of those reached that have ended.
+    ended: Metrics,
 }
 
 impl fmt::Debug for Session {
@@ -137,8 +160,21 @@ impl Session {
     /// Has `source` collected for [`Session::metrics`], for as long as it lives.
     pub fn register(&self, source: Weak<dyn MetricSource>) {
         let mut sources = self.sources.lock();
-        sources.retain(|source| source.strong_count() > 0);
-        sources.push(source);
+        sources.living.retain(|source| source.strong_count() > 0);
+        sources.living.push(source);
+    }
+
+    /// Collects `source` for the last time and keeps what its counters reached: one that goes down is taken for one that
+    /// began anew, and its value for what came since.
+    pub fn retire(&self, source: &Arc<dyn MetricSource>) {
+        let mut sources = self.sources.lock();
+        let before = sources.living.len();
+        sources.living.retain(|living| !std::ptr::addr_eq(living.as_ptr(), Arc::as_ptr(source)));
+        if sources.living.len() < before {
+            let mut last = Metrics::default();
+            source.collect(&mut last);
+            sources.ended.add_counters(&last);
+        }
     }
 
     /// The figures of all that was opened through this session.
@@ -149,11 +185,13 @@ impl Session {
         for store in &stores {
             requests(&mut metrics, store.requests());
         }
-        // Collected outside the lock: a source may take its own.
-        let sources: Vec<_> = self.sources.lock().iter().filter_map(Weak::upgrade).collect();
-        for source in sources {
-            source.collect(&mut metrics);
-        }
+        // Under the lock, so that one that ends now is counted once, as living or as ended.
+        let sources = self.sources.lock();
+        metrics.add_counters(&sources.ended);
+        // What they hold may end with our hold on them: not before the lock does, which their end takes.
+        let living: Vec<_> = sources.living.iter().filter_map(Weak::upgrade).collect();
+        living.iter().for_each(|source| source.collect(&mut metrics));
+        drop(sources);
         metrics
     }
 }
@@ -209,7 +247,9 @@ mod tests {
         let expected = "# HELP weir_puts_total Puts.\n# TYPE weir_puts_total counter\nweir_puts_total 3\n\
             # HELP weir_pending Pending.\n# TYPE weir_pending gauge\nweir_pending{shard=\"a\\\"b\\\\\"} 3\n";
         assert_eq!(session.metrics().prometheus(), expected);
+        session.retire(&sources[0]);
+        session.retire(&sources[0]);
         drop(sources);
-        assert_eq!(session.metrics().prometheus(), "");
+        assert_eq!(session.metrics().prometheus(), "# HELP weir_puts_total Puts.\n# TYPE weir_puts_total counter\nweir_puts_total 1\n");
     }
 }

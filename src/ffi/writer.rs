@@ -24,7 +24,7 @@ use super::writer_stats::Figures;
 use crate::env::Retry;
 use crate::error::{Result, bail, err};
 use crate::runtime;
-use crate::session::Session;
+use crate::session::{MetricSource, Session};
 use crate::writer::{Ack, Callback, ShardWriter, WriterConfig};
 
 /// The owner of a shard. All functions may be called from any thread at once.
@@ -37,8 +37,14 @@ pub(crate) struct Writing {
     pub writer: Arc<ShardWriter>,
     validate: bool,
     blocking: bool,
-    _figures: Arc<Figures>,
-    _session: Arc<Session>,
+    figures: Arc<dyn MetricSource>,
+    session: Arc<Session>,
+}
+
+impl Drop for Writing {
+    fn drop(&mut self) {
+        self.session.retire(&self.figures);
+    }
 }
 
 impl Opaque for WeirWriter {
@@ -168,7 +174,7 @@ unsafe fn open(
     let opening = async move {
         let writer = Arc::new(ShardWriter::open(store, shard, &schema, config, session.env().clone()).await?);
         let figures = Figures::register(&session, &writer);
-        Ok(Owned::new(Writing { writer, validate, blocking, _figures: figures, _session: session }))
+        Ok(Owned::new(Writing { writer, validate, blocking, figures, session }))
     };
     Ok(operation(&handle, blocking, within(env, options.open_timeout_ms, opening)))
 }

@@ -203,10 +203,9 @@ pub(crate) struct Figures(Weak<ShardWriter>);
 
 impl Figures {
     /// Has the writer's figures shown for as long as the result lives.
-    pub(crate) fn register(session: &Session, writer: &Arc<ShardWriter>) -> Arc<Self> {
-        let figures = Arc::new(Self(Arc::downgrade(writer)));
-        let source: Weak<dyn MetricSource> = Arc::<Self>::downgrade(&figures);
-        session.register(source);
+    pub(crate) fn register(session: &Session, writer: &Arc<ShardWriter>) -> Arc<dyn MetricSource> {
+        let figures: Arc<dyn MetricSource> = Arc::new(Self(Arc::downgrade(writer)));
+        session.register(Arc::downgrade(&figures));
         figures
     }
 }
