@@ -23,7 +23,7 @@ use rustix::fs::{FileType, Mode, OFlags, Stat};
 use rustix::io::{Errno, retry_on_intr};
 
 use self::dirs::DirCache;
-use super::buffer::AlignedBuffer;
+use super::buffer::{AlignedBuffer, Spare};
 use super::memory::last_part;
 use super::{Backend, Created, Object, ObjectInfo, Seen};
 use crate::env::BoxFuture;
@@ -53,6 +53,7 @@ pub struct LocalBackend {
     /// Cleared for good when the file system turns out to have no such files.
     unnamed_files: AtomicBool,
     dirs: DirCache,
+    spare: Spare,
 }
 
 impl LocalBackend {
@@ -64,6 +65,7 @@ impl LocalBackend {
             fsync: options.fsync,
             unnamed_files: AtomicBool::new(options.unnamed_files),
             dirs: DirCache::default(),
+            spare: Spare::default(),
         }
     }
 
@@ -79,7 +81,8 @@ impl LocalBackend {
 
     fn open(&self, path: &str) -> Result<Option<Object>> {
         let Some((file, size)) = self.open_file(path)? else { return Ok(None) };
-        Ok(Some(Object { size, body: Box::pin(async move { read(&file, size, &mut |_, _| {}) }) }))
+        let spare = self.spare.clone();
+        Ok(Some(Object { size, body: Box::pin(async move { read(&file, size, &spare, &mut |_, _| {}) }) }))
     }
 
     fn open_file(&self, path: &str) -> Result<Option<(File, u64)>> {
@@ -183,10 +186,10 @@ impl LocalBackend {
 const PIECE: usize = 256 << 10;
 
 /// Reads the whole of `file`, which had `size` bytes when it was opened.
-fn read(file: &File, size: u64, seen: &mut Seen<'_>) -> Result<Bytes> {
+fn read(file: &File, size: u64, spare: &Spare, seen: &mut Seen<'_>) -> Result<Bytes> {
     let no_memory = || err!(Storage, "no memory for a file of {size} bytes");
     let len = usize::try_from(size).map_err(|_| no_memory())?;
-    let mut buffer = AlignedBuffer::new(len).ok_or_else(no_memory)?;
+    let mut buffer = AlignedBuffer::new(len, spare).ok_or_else(no_memory)?;
     while buffer.filled() < len {
         let piece = PIECE.min(len - buffer.filled());
         let got = buffer.read_from(file, piece).map_err(|e| io_error("cannot read the file", e))?;
@@ -245,7 +248,7 @@ impl Backend for LocalBackend {
     fn read<'a>(&'a self, path: &'a str, seen: &'a mut Seen<'_>) -> BoxFuture<'a, Result<Option<Bytes>>> {
         Box::pin(async move {
             let Some((file, size)) = self.open_file(path)? else { return Ok(None) };
-            read(&file, size, seen).map(Some)
+            read(&file, size, &self.spare, seen).map(Some)
         })
     }
 
