@@ -2,11 +2,11 @@
 //!
 //! An export is guard → decode → one call into the core → encode, and nothing else:
 //!
-//! * [`guard`](guard::guard) clears `*error`, refuses forked children, catches panics and reports; [`guard_on`](guard::guard_on) also checks the
+//! * `guard` clears `*error`, refuses forked children, catches panics and reports; `guard_on` also checks the
 //!   handle and poisons it, alone, when a panic is caught.
-//! * An operation that does I/O is one function that decodes and yields a [`call::Operation`]; [`call::wait`] and
-//!   [`call::defer`] make its blocking and its `_async` export of it.
-//! * What the caller gives away is taken first ([`arrow::take`]), what he gets is cleared first ([`args::Out`]): both hold
+//! * An operation that does I/O is one function that decodes and yields a `call::Operation`; `call::wait` and
+//!   `call::defer` make its blocking and its `_async` export of it.
+//! * What the caller gives away is taken first (`arrow::take`), what he gets is cleared first (`args::Out`): both hold
 //!   on every return.
 //!
 //! Exports are written out, not made by macros: cbindgen reads the source.
