@@ -101,8 +101,15 @@ fmt: ## format the Rust code
 
 .PHONY: bench soak clean
 bench: ## every figure with its limit (DIR=… ROUNDS=… SIZES=percent of the full ones, ONLY=part of a suite's name)
-	$(CARGO) bench $(CARGO_FLAGS) --bench weir -- $(if $(DIR),--dir $(DIR)) \
+	$(if $(ONLY),,$(MAKE) bench-libraries)
+	WEIR_SIZE_FULL=$(abspath $(TARGET))/release/libweir.$(SO) WEIR_SIZE_LOCAL=$(abspath $(TARGET))/local/release/libweir.$(SO) \
+	  $(CARGO) bench $(CARGO_FLAGS) --bench weir -- $(if $(DIR),--dir $(DIR)) \
 	  $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(SIZES),--scale $(SIZES)) $(if $(ONLY),--only $(ONLY)) $(ARGS)
+
+.PHONY: bench-libraries
+bench-libraries:
+	$(CARGO) build $(CARGO_FLAGS) --release --lib
+	$(CARGO) build $(CARGO_FLAGS) --release --lib --no-default-features --target-dir $(TARGET)/local
 
 SEEDS ?= 100000
 KILLS ?= 5000

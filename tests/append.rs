@@ -233,7 +233,8 @@ fn failures_are_retried_at_the_same_slot_and_then_poison() {
     assert_eq!(world.dense_log(), [rows(1, 1, 0..1), fence(2, 2), rows(3, 2, 1..2)]);
 }
 
-/// PITFALLS A4, B3, E10: nothing can be put or waited for through a poisoned writer, but it still says what it did.
+/// PITFALLS A4, A7, B3, E4, E10: nothing can be put or waited for through a poisoned writer, a flush does not pass over what is
+/// missing, what failed does not count as durable, but the writer still says what it did.
 #[test]
 fn a_poisoned_writer_still_answers_questions() {
     let world = World::new(8);
@@ -246,6 +247,7 @@ fn a_poisoned_writer_still_answers_questions() {
         writer.flush_async(Box::new(move |outcome| mailbox.put(outcome)));
         world.sim.run_ready();
         assert_eq!(outcomes.take().unwrap().unwrap().position, 1);
+        assert_eq!(kind(writer.wait_durable(2, None)), ErrorKind::InvalidArgument, "no second put yet");
         world.faults.on_every(Op::Create, "/wal/", Fault::Throttle);
         writer.put(&batch(2..3), None).unwrap();
         let mailbox = outcomes.clone();

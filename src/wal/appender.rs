@@ -86,6 +86,7 @@ impl Appender {
         if appender.epoch >= 2 {
             appender.fence_predecessor().await?;
         }
+        tracing::info!(shard = %appender.shard.id(), epoch = appender.epoch, next = appender.next, "claimed the shard");
         appender.sweep().await;
         Ok(appender)
     }
@@ -214,6 +215,7 @@ impl Appender {
                 Ok(position)
             }
             Err(error) => {
+                tracing::warn!(shard = %self.shard.id(), epoch = self.epoch, %error, "the writer ends");
                 self.terminal = Some(error.clone());
                 Err(error)
             }
