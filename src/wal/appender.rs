@@ -215,7 +215,7 @@ impl Appender {
                 Ok(position)
             }
             Err(error) => {
-                tracing::warn!(shard = %self.shard.id(), epoch = self.epoch, %error, "the writer ends");
+                tracing::info!(shard = %self.shard.id(), epoch = self.epoch, %error, "the writer ends");
                 self.terminal = Some(error.clone());
                 Err(error)
             }

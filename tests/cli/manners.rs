@@ -159,13 +159,16 @@ fn every_field_is_documented() {
     flip(&dir.entry(1));
     let file = dir.path("first.arrow").display().to_string();
     let root = dir.root();
+    // Damaged entries cannot be trimmed: what they hold is not known.
+    let whole = Dir::two_epochs();
+    let whole = whole.root();
     for args in [
         &["ingest", &root, SHARD, &file] as &[&str],
         &["tail", &root, SHARD, "--from", "2"],
         &["inspect", &root],
         &["inspect", &root, SHARD],
         &["verify", &root, SHARD],
-        &["trim", &root, SHARD, "--up-to", "2"],
+        &["trim", &whole, SHARD, "--up-to", "2"],
         &["seal", &root, SHARD],
         &["unseal", &root, SHARD],
     ] {
