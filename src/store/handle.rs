@@ -9,7 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::sync::OnceCell;
 
-use super::{Backend, Created, Object, ObjectInfo, Seen};
+use super::{Backend, Created, Object, ObjectInfo};
 use crate::error::{Error, Result, bail};
 
 /// How many requests of each kind a [`Store`] was asked for. Retries within a client are not seen here.
@@ -169,13 +169,11 @@ impl Store {
 
     /// The bytes of the object; `None` if it does not exist.
     pub async fn read(&self, path: &str) -> Result<Option<Bytes>> {
-        self.read_seen(path, &mut |_, _| {}).await
-    }
-
-    /// [`Self::read`] that shows the pieces to `seen` as they arrive.
-    pub async fn read_seen(&self, path: &str, seen: &mut Seen<'_>) -> Result<Option<Bytes>> {
         count(&self.0.counters.get);
-        self.0.backend.read(path, seen).await.map_err(|e| self.name("read", path, &e))
+        match self.0.backend.get(path).await.map_err(|e| self.name("get", path, &e))? {
+            Some(object) => object.body.await.map(Some).map_err(|e| self.name("read", path, &e)),
+            None => Ok(None),
+        }
     }
 
     /// Asks for the object; `None` if it does not exist.

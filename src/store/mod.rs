@@ -60,9 +60,6 @@ pub struct Object {
     pub body: BoxFuture<'static, Result<Bytes>>,
 }
 
-/// Who is shown the pieces of an object as they arrive: a piece, and the size of the whole.
-pub type Seen<'s> = dyn FnMut(&[u8], u64) + Send + 's;
-
 /// What a store must do. Paths are relative to the backend's root.
 pub trait Backend: Send + Sync + fmt::Debug {
     /// Creates the object from `body`'s parts, whole or not at all, only if absent.
@@ -71,16 +68,6 @@ pub trait Backend: Send + Sync + fmt::Debug {
     fn put<'a>(&'a self, path: &'a str, body: Bytes) -> BoxFuture<'a, Result<()>>;
     /// Opens the object; `None` if it does not exist.
     fn get<'a>(&'a self, path: &'a str) -> BoxFuture<'a, Result<Option<Object>>>;
-    /// The object whole. Its pieces are shown to `seen` in order as they arrive, with the size of the whole: for work that is
-    /// cheaper while they are in the processor's cache.
-    fn read<'a>(&'a self, path: &'a str, seen: &'a mut Seen<'_>) -> BoxFuture<'a, Result<Option<Bytes>>> {
-        Box::pin(async move {
-            let Some(object) = self.get(path).await? else { return Ok(None) };
-            let bytes = object.body.await?;
-            seen(&bytes, bytes.len() as u64);
-            Ok(Some(bytes))
-        })
-    }
     /// Asks for the object; `None` if it does not exist. A failure is an error, never `None`.
     fn head<'a>(&'a self, path: &'a str) -> BoxFuture<'a, Result<Option<ObjectInfo>>>;
     /// All objects directly below `dir`, unsorted; empty if there is no such directory.

@@ -12,7 +12,6 @@ use futures_util::future::{AbortHandle, abortable};
 use parking_lot::Mutex;
 use tokio::sync::{Notify, oneshot};
 
-use super::entry::Sum;
 use super::tailer::Log;
 use crate::error::{Result, err};
 
@@ -54,10 +53,10 @@ impl Prefetch {
     }
 
     /// The bytes of the entry at `position`, fetched ahead or now; `None` if it is not there.
-    pub async fn take(&mut self, log: &Log, position: u64, sum: &mut Sum) -> Result<Option<Bytes>> {
+    pub async fn take(&mut self, log: &Log, position: u64) -> Result<Option<Bytes>> {
         // On a store that answers at once a hand-over costs more than the read.
         if self.max_entries == 1 || log.store.is_blocking() {
-            return log.fetch_summed(position, sum).await;
+            return log.fetch(position).await;
         }
         if self.running.front().is_some_and(|fetch| fetch.position != position) {
             self.clear();

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use futures_util::future::{Either, select};
 use tokio::sync::{Mutex, Notify};
 
-use super::entry::{self, Entry, SchemaCache, Sum};
+use super::entry::{self, Entry, SchemaCache};
 use super::positions;
 use super::prefetch::Prefetch;
 use super::tips::Tip;
@@ -233,14 +233,13 @@ impl WalTailer {
         }
         self.position.store(cursor.next, Ordering::Release);
         let position = cursor.next;
-        let mut sum = Sum::default();
-        let bytes = match cursor.prefetch.take(&self.log, position, &mut sum).await? {
+        let bytes = match cursor.prefetch.take(&self.log, position).await? {
             Some(bytes) => bytes,
             None if self.is_unwritten(cursor).await? => return Ok(None),
             // Written between the two looks.
             None => self.fetch_written(position).await?,
         };
-        let entry = entry::decode_summed(&self.log.object(position), position, bytes, &mut cursor.schemas, &sum)?;
+        let entry = self.decode(position, bytes, &mut cursor.schemas)?;
         cursor.next = position.checked_add(1).ok_or_else(|| err!(Corruption, "position {position} is the last there can be"))?;
         cursor.end = None;
         cursor.poll = self.options.poll_min;
@@ -423,11 +422,6 @@ impl Log {
     }
 
     /// The bytes of the entry at `position`, if it is there.
-    pub async fn fetch_summed(&self, position: u64, sum: &mut Sum) -> Result<Option<Bytes>> {
-        self.store.read_seen(&self.shard.entry(position), &mut |piece, total| sum.see(piece, total)).await
-    }
-
-    /// [`Self::fetch_summed`] without the sum.
     pub async fn fetch(&self, position: u64) -> Result<Option<Bytes>> {
         self.store.read(&self.shard.entry(position)).await
     }

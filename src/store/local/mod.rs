@@ -12,8 +12,9 @@ mod create;
 mod dirs;
 
 use std::fmt::Debug;
-use std::fs::{File, FileType as StdFileType, Metadata};
+use std::fs::{FileType as StdFileType, Metadata};
 use std::io;
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -23,9 +24,9 @@ use rustix::fs::{FileType, Mode, OFlags, Stat};
 use rustix::io::{Errno, retry_on_intr};
 
 use self::dirs::DirCache;
-use super::buffer::{AlignedBuffer, Spare};
+use super::buffer::AlignedBuffer;
 use super::memory::last_part;
-use super::{Backend, Created, Object, ObjectInfo, Seen};
+use super::{Backend, Created, Object, ObjectInfo};
 use crate::env::BoxFuture;
 use crate::error::{Error, ErrorKind, Result, bail, err};
 
@@ -53,7 +54,6 @@ pub struct LocalBackend {
     /// Cleared for good when the file system turns out to have no such files.
     unnamed_files: AtomicBool,
     dirs: DirCache,
-    spare: Spare,
 }
 
 impl LocalBackend {
@@ -65,7 +65,6 @@ impl LocalBackend {
             fsync: options.fsync,
             unnamed_files: AtomicBool::new(options.unnamed_files),
             dirs: DirCache::default(),
-            spare: Spare::default(),
         }
     }
 
@@ -80,12 +79,6 @@ impl LocalBackend {
     }
 
     fn open(&self, path: &str) -> Result<Option<Object>> {
-        let Some((file, size)) = self.open_file(path)? else { return Ok(None) };
-        let spare = self.spare.clone();
-        Ok(Some(Object { size, body: Box::pin(async move { read(&file, size, &spare, &mut |_, _| {}) }) }))
-    }
-
-    fn open_file(&self, path: &str) -> Result<Option<(File, u64)>> {
         // NONBLOCK: a pipe in an object's place must not hang the reader.
         let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
         let file = match retry_on_intr(|| rustix::fs::open(self.full(path), flags, Mode::empty())) {
@@ -97,7 +90,8 @@ impl LocalBackend {
         if !is_object(&stat)? {
             return Ok(None);
         }
-        Ok(Some((File::from(file), u64::try_from(stat.st_size).unwrap_or(0))))
+        let size = u64::try_from(stat.st_size).unwrap_or(0);
+        Ok(Some(Object { size, body: Box::pin(async move { read(&file, size) }) }))
     }
 
     fn examine(&self, path: &str) -> Result<Option<ObjectInfo>> {
@@ -182,21 +176,16 @@ impl LocalBackend {
     }
 }
 
-/// How much of a file is read at a time: what a processor keeps near.
-const PIECE: usize = 256 << 10;
-
 /// Reads the whole of `file`, which had `size` bytes when it was opened.
-fn read(file: &File, size: u64, spare: &Spare, seen: &mut Seen<'_>) -> Result<Bytes> {
+fn read(file: &OwnedFd, size: u64) -> Result<Bytes> {
     let no_memory = || err!(Storage, "no memory for a file of {size} bytes");
     let len = usize::try_from(size).map_err(|_| no_memory())?;
-    let mut buffer = AlignedBuffer::new(len, spare).ok_or_else(no_memory)?;
+    let mut buffer = AlignedBuffer::new(len).ok_or_else(no_memory)?;
     while buffer.filled() < len {
-        let piece = PIECE.min(len - buffer.filled());
-        let got = buffer.read_from(file, piece).map_err(|e| io_error("cannot read the file", e))?;
-        if got == 0 {
+        let got = retry_on_intr(|| rustix::io::read(file, rustix::buffer::spare_capacity(buffer.vec())));
+        if got.map_err(|e| io_error("cannot read the file", e))? == 0 {
             bail!(Storage, "the file ends after {} of its {size} bytes: it was cut while being read", buffer.filled());
         }
-        seen(buffer.last(got), size);
     }
     Ok(buffer.into_bytes())
 }
@@ -243,13 +232,6 @@ impl Backend for LocalBackend {
 
     fn get<'a>(&'a self, path: &'a str) -> BoxFuture<'a, Result<Option<Object>>> {
         Box::pin(async move { self.open(path) })
-    }
-
-    fn read<'a>(&'a self, path: &'a str, seen: &'a mut Seen<'_>) -> BoxFuture<'a, Result<Option<Bytes>>> {
-        Box::pin(async move {
-            let Some((file, size)) = self.open_file(path)? else { return Ok(None) };
-            read(&file, size, &self.spare, seen).map(Some)
-        })
     }
 
     fn head<'a>(&'a self, path: &'a str) -> BoxFuture<'a, Result<Option<ObjectInfo>>> {

@@ -16,7 +16,7 @@ use flatbuffers::VerifierOptions;
 
 use super::check::{Budget, check_batch};
 use super::schema::{self, FENCE_SENTINEL, GENERATION, WRITER_EPOCH};
-use super::{CONTINUATION, EntryId, Sum, trailer};
+use super::{CONTINUATION, EntryId, trailer};
 use crate::error::{Error, Result, err};
 
 /// The strictest alignment of any array's values.
@@ -77,16 +77,8 @@ pub struct SchemaCache(Option<Arc<Header>>);
 /// `CORRUPTION`, naming the object and the position, if the bytes are not those of a whole entry; `UNSUPPORTED` if they are
 /// compressed in a way that this build lacks.
 pub fn decode(object: &str, position: u64, bytes: Bytes, cache: &mut SchemaCache) -> Result<Entry> {
-    decode_summed(object, position, bytes, cache, &Sum::default())
-}
-
-/// [`decode`] of an object that `sum` may have seen come.
-///
-/// # Errors
-/// As [`decode`].
-pub fn decode_summed(object: &str, position: u64, bytes: Bytes, cache: &mut SchemaCache, sum: &Sum) -> Result<Entry> {
     // Arrow's own panics on data that it did not expect are the last line of defence; nothing is left half-changed by them.
-    let decoded = catch_unwind(AssertUnwindSafe(|| decode_object(position, bytes, cache, sum)));
+    let decoded = catch_unwind(AssertUnwindSafe(|| decode_object(position, bytes, cache)));
     let fault = match decoded {
         Ok(Ok(entry)) => return Ok(entry),
         Ok(Err(fault)) => fault,
@@ -130,12 +122,12 @@ fn panic_message(panic: &(dyn std::any::Any + Send)) -> &str {
 
 type Decode<T> = std::result::Result<T, Fault>;
 
-fn decode_object(position: u64, bytes: Bytes, cache: &mut SchemaCache, sum: &Sum) -> Decode<Entry> {
+fn decode_object(position: u64, bytes: Bytes, cache: &mut SchemaCache) -> Decode<Entry> {
     let size = bytes.len();
     let trailer = trailer::read(&bytes)?;
     let stream_len = match &trailer {
         Some(trailer) => {
-            trailer.check(&bytes, sum)?;
+            trailer.check(&bytes)?;
             size - trailer.len
         }
         None => size,

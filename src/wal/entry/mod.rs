@@ -27,12 +27,12 @@ use bytes::Bytes;
 use crate::error::Result;
 
 pub(crate) use check::{Budget, check_batch};
-pub use decode::{Entry, SchemaCache, decode, decode_summed};
+pub use decode::{Entry, SchemaCache, decode};
 pub(crate) use decode::{dictionary_types, parse_message};
 pub use encode::{BatchEncoder, EncodedBatch};
 pub use memory::allocated_bytes;
 pub use schema::RESERVED_KEYS;
-pub use trailer::{Sum, entry_id};
+pub use trailer::entry_id;
 
 /// Buffers of this size and more are handed to the store as they are; smaller ones are copied together.
 pub const SHARED_BYTES: usize = 4096;

@@ -26,7 +26,6 @@ struct EntryTrailer {
 }
 
 /// CRC-32C over bytes that come in parts.
-#[derive(Clone)]
 pub(super) struct Crc(Digest);
 
 impl Crc {
@@ -43,44 +42,6 @@ impl Crc {
     pub(super) fn finish(&self) -> u32 {
         // The algorithm is 32 bits wide.
         self.0.finalize() as u32
-    }
-}
-
-/// The checksum of an object's beginning, taken while the object was being read.
-pub struct Sum {
-    crc: Crc,
-    summed: usize,
-    /// The object's size.
-    total: u64,
-}
-
-impl Default for Sum {
-    fn default() -> Self {
-        Self { crc: Crc::new(), summed: 0, total: 0 }
-    }
-}
-
-impl Sum {
-    /// Takes in the next piece of an object of `total` bytes. Its end, where the trailer may be, is left out.
-    pub fn see(&mut self, piece: &[u8], total: u64) {
-        self.total = total;
-        let stream = usize::try_from(total).unwrap_or(0).saturating_sub(MAX_WRITTEN);
-        let piece = &piece[..piece.len().min(stream.saturating_sub(self.summed))];
-        self.crc.update(piece);
-        self.summed += piece.len();
-    }
-
-    /// The checksum of `stream`, the beginning of `object`, of which it may have seen a part.
-    fn finish(&self, stream: &[u8], object: &[u8]) -> u32 {
-        match stream.get(self.summed..) {
-            Some(rest) if self.total == object.len() as u64 => {
-                let mut crc = self.crc.clone();
-                crc.update(rest);
-                crc.finish()
-            }
-            // It saw another object, or the trailer is longer than any of this version's.
-            _ => crc32c(stream),
-        }
     }
 }
 
@@ -112,13 +73,12 @@ pub(super) struct Trailer {
 
 impl Trailer {
     /// Whether `object`, which ends with this trailer, holds the stream that it describes; an error says what is wrong.
-    /// `sum` may have seen the object come.
-    pub(super) fn check(&self, object: &[u8], sum: &Sum) -> Result<(), String> {
+    pub(super) fn check(&self, object: &[u8]) -> Result<(), String> {
         let stream = &object[..object.len() - self.len];
         if self.stream_len != stream.len() as u64 {
             return Err(format!("the trailer speaks of {} bytes, there are {}", self.stream_len, stream.len()));
         }
-        let crc = sum.finish(stream, object);
+        let crc = crc32c(stream);
         if crc != self.stream_crc {
             return Err(format!("the checksum is {crc:08x} instead of {:08x}", self.stream_crc));
         }
@@ -197,33 +157,12 @@ mod tests {
         let bytes = object(b"stream");
         let trailer = read(&bytes).unwrap().unwrap();
         assert_eq!((trailer.id, trailer.stream_len), (EntryId([7; 16]), 6));
-        trailer.check(&bytes, &Sum::default()).unwrap();
+        trailer.check(&bytes).unwrap();
         assert_eq!(entry_id(&bytes), Some(EntryId([7; 16])));
         assert_eq!(read(b"stream"), Ok(None));
         assert_eq!(entry_id(b"stream"), None);
-        assert!(trailer.check(&object(b"strean"), &Sum::default()).is_err());
-        assert!(trailer.check(&object(b"streams"), &Sum::default()).is_err());
-    }
-
-    #[test]
-    fn a_sum_taken_in_pieces_is_the_same_and_notices_the_same() {
-        let stream: Vec<u8> = (0..1000_u32).map(|i| i as u8).collect();
-        let bytes = object(&stream);
-        for piece in [1, 7, 64, 500, bytes.len()] {
-            let mut sum = Sum::default();
-            bytes.chunks(piece).for_each(|piece| sum.see(piece, bytes.len() as u64));
-            let trailer = read(&bytes).unwrap().unwrap();
-            trailer.check(&bytes, &sum).unwrap();
-            let mut bad = Sum::default();
-            let mut flipped = bytes.clone();
-            flipped[3] ^= 1;
-            flipped.chunks(piece).for_each(|piece| bad.see(piece, bytes.len() as u64));
-            assert!(trailer.check(&flipped, &bad).is_err());
-        }
-        // One that saw something else is not relied on.
-        let mut other = Sum::default();
-        other.see(b"other", 5);
-        read(&bytes).unwrap().unwrap().check(&bytes, &other).unwrap();
+        assert!(trailer.check(&object(b"strean")).is_err());
+        assert!(trailer.check(&object(b"streams")).is_err());
     }
 
     #[test]
@@ -237,7 +176,7 @@ mod tests {
         bytes.extend(MAGIC);
         let trailer = read(&bytes).unwrap().unwrap();
         assert_eq!((trailer.id, trailer.len), (EntryId([9; 16]), payload.len() + TAIL));
-        trailer.check(&bytes, &Sum::default()).unwrap();
+        trailer.check(&bytes).unwrap();
     }
 
     #[test]
