@@ -10,7 +10,7 @@ use log_support::*;
 use support::sim::Mailbox;
 use support::{Fault, Op, now};
 use weir::env::Clock;
-use weir::error::{ErrorKind, Result};
+use weir::error::ErrorKind;
 use weir::shard::layout;
 use weir::store::Store;
 use weir::wal::trim::trim;
@@ -31,27 +31,6 @@ fn once() -> TailerOptions {
 
 fn from(position: u64) -> TailerOptions {
     TailerOptions { from: position, ..once() }
-}
-
-/// A log of `count` entries of one row each, in a world of its own.
-async fn log_of(world: &World, count: i64) {
-    let writer = world.appender().await.unwrap();
-    for n in 0..count {
-        writer.append(&[batch(n..n + 1)]).await.unwrap();
-    }
-}
-
-/// Everything up to the end of the log.
-async fn drain(tailer: &WalTailer) -> Result<Vec<Line>> {
-    let mut lines = Vec::new();
-    while let Some(entry) = tailer.next().await? {
-        lines.push(line(&entry));
-    }
-    Ok(lines)
-}
-
-fn worlds() -> [World; 2] {
-    [World::new(1), World::blocking()]
 }
 
 #[test]

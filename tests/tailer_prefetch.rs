@@ -13,7 +13,7 @@ use std::time::Duration;
 use log_support::*;
 use support::{Fault, Gate, Op, now};
 use weir::env::{BoxFuture, Clock, Env, Spawn};
-use weir::error::{ErrorKind, Result};
+use weir::error::ErrorKind;
 use weir::wal::{AppenderOptions, TailerOptions, WalTailer};
 
 const FOLLOW: TailerOptions = TailerOptions {
@@ -27,27 +27,6 @@ const FOLLOW: TailerOptions = TailerOptions {
 
 fn once() -> TailerOptions {
     TailerOptions::default()
-}
-
-/// A log of `count` entries of one row each, in a world of its own.
-async fn log_of(world: &World, count: i64) {
-    let writer = world.appender().await.unwrap();
-    for n in 0..count {
-        writer.append(&[batch(n..n + 1)]).await.unwrap();
-    }
-}
-
-/// Everything up to the end of the log.
-async fn drain(tailer: &WalTailer) -> Result<Vec<Line>> {
-    let mut lines = Vec::new();
-    while let Some(entry) = tailer.next().await? {
-        lines.push(line(&entry));
-    }
-    Ok(lines)
-}
-
-fn worlds() -> [World; 2] {
-    [World::new(1), World::blocking()]
 }
 
 /// PITFALLS E6: what was appended before the call is there, also if it was looked for in vain before.

@@ -62,8 +62,7 @@ fn one_caller(options: &Options, report: &mut Report, fsync: bool) {
 }
 
 /// Durable puts per second by `threads` callers.
-fn rate(options: &Options, writer: &Writer, threads: usize, each: usize) -> f64 {
-    let _ = options;
+fn rate(writer: &Writer, threads: usize, each: usize) -> f64 {
     let batch = data::small();
     let began = Instant::now();
     std::thread::scope(|scope| {
@@ -82,7 +81,7 @@ fn callers(options: &Options, report: &mut Report) {
     for round in 0..options.rounds {
         for (slot, threads) in rates.iter_mut().zip(counts) {
             let writer = writer(options, &session, &format!("callers-{threads}-{round}"), true, true);
-            slot.push(rate(options, &writer, threads, options.count(300)));
+            slot.push(rate(&writer, threads, options.count(300)));
             writer.close();
         }
         let writer = writer(options, &session, &format!("queue-{round}"), true, true);

@@ -356,3 +356,25 @@ impl Backend for Hooked {
         !self.1.overwrites && self.0.keeps_create_if_absent()
     }
 }
+
+/// A log of `count` entries of one row each, in a world of its own.
+pub async fn log_of(world: &World, count: i64) {
+    let writer = world.appender().await.unwrap();
+    for n in 0..count {
+        writer.append(&[batch(n..n + 1)]).await.unwrap();
+    }
+}
+
+/// Everything up to the end of the log.
+pub async fn drain(tailer: &WalTailer) -> Result<Vec<Line>> {
+    let mut lines = Vec::new();
+    while let Some(entry) = tailer.next().await? {
+        lines.push(line(&entry));
+    }
+    Ok(lines)
+}
+
+/// One whose store answers later, and one whose store answers on the calling thread.
+pub fn worlds() -> [World; 2] {
+    [World::new(1), World::blocking()]
+}
