@@ -68,8 +68,13 @@ test-c: ## the C ABI from C, under AddressSanitizer and under valgrind
 run-c-tests:
 	CC='$(CC)' sh tests/c/run.sh $(OUT)
 
-test-python: $(VENV)/.ready ## the Python side of the interoperability tests, tested by itself
+test-python: $(VENV)/.ready ## the Python side of the interoperability tests, and the example
 	$(PYTHON) tests/python/selftest.py
+	$(MAKE) run-python-example PROFILE=$(TEST_PROFILE)
+
+.PHONY: run-python-example
+run-python-example: build
+	WEIR_LIBRARY=$(LIB) $(PYTHON) examples/python/quickstart.py examples/data/flights.arrow | grep '^tail  4000 rows,'
 
 test-demo: ## the examples on a build of the tests' profile
 	$(MAKE) demo PROFILE=$(TEST_PROFILE)
