@@ -22,7 +22,7 @@ check() { # check NAME COMMAND…
     echo "  $name"
   else
     failed=$((failed + 1))
-    echo "--- $name failed (exit code $?)"
+    echo "--- $name failed"
     cat "$dir/log"
   fi
 }
@@ -33,6 +33,7 @@ skip() {
 install() { # install PREFIX [DESTDIR]
   PREFIX=$1 DESTDIR=${2:-} LIBDIR=${lib:-lib} sh scripts/install.sh "$out"
 }
+in_subshell() { ("$@"); }
 tree() { (cd "$1" && find . | LC_ALL=C sort); }
 
 # What a program must do, whatever built it.
