@@ -21,13 +21,17 @@
 mod backend;
 mod budget;
 mod config;
+mod crypt;
 pub mod local;
 mod memory;
+mod object;
+mod object_sweep;
 mod reader;
 #[expect(clippy::module_inception, reason = "the file of the type")]
 mod spill;
 mod stats;
 mod store;
+mod tiered;
 mod writer;
 
 pub use budget::{Budget, Reservation};
