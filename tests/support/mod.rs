@@ -4,11 +4,13 @@
 // Each test binary uses its own part of this.
 #![allow(dead_code, unused_imports)]
 
+pub mod child;
 pub mod fault;
 pub mod proxy;
 #[cfg(feature = "s3")]
 pub mod s3;
 pub mod sim;
+pub mod spill;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
