@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use parking_lot::Mutex;
 
@@ -40,6 +41,11 @@ impl Metrics {
     /// Adds to a figure that only grows. Labels are name and value; all sources give a figure the same names.
     pub fn counter(&mut self, name: &'static str, help: &'static str, labels: &[(&str, &str)], value: u64) {
         self.add(name, help, COUNTER, labels, value as f64);
+    }
+
+    /// Adds to a figure of time that only grows, in seconds.
+    pub fn seconds(&mut self, name: &'static str, help: &'static str, labels: &[(&str, &str)], value: Duration) {
+        self.add(name, help, COUNTER, labels, value.as_secs_f64());
     }
 
     /// Adds to a figure that goes up and down.

@@ -209,7 +209,7 @@ fn modified(metadata: &Metadata) -> Duration {
 }
 
 /// A failed system call as one of our errors.
-fn io_error(what: impl std::fmt::Display, error: impl Into<io::Error>) -> Error {
+pub(crate) fn io_error(what: impl std::fmt::Display, error: impl Into<io::Error>) -> Error {
     let error = error.into();
     let kind = match error.raw_os_error().map(Errno::from_raw_os_error) {
         Some(Errno::NOSPC | Errno::DQUOT) => ErrorKind::StorageFull,

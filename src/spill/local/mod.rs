@@ -1,0 +1,241 @@
+//! Spills as files: a directory of the process's own below a base directory that processes share.
+//!
+//! The directory is made when a writer accepts its first byte, and holds an exclusive lock on itself for as long as the store or
+//! anything of it lives. A file is created when its writer first has to write, and its descriptor is closed when it is finished;
+//! the first read opens it again.
+
+mod descriptors;
+mod directory;
+mod file;
+mod floor;
+mod ops;
+
+use std::io::IoSlice;
+use std::os::fd::OwnedFd;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use parking_lot::Mutex;
+
+pub use ops::{FileOps, Space, SystemOps};
+
+use self::descriptors::{Kept, keep};
+use self::directory::{Base, OwnedDir};
+use self::file::File;
+use self::floor::Floor;
+use super::backend::{Backend, Sink, Stored};
+use super::budget::Budget;
+use super::spill::Mapping;
+use super::stats::Swept;
+use crate::env::BoxFuture;
+use crate::error::{Result, err};
+use crate::runtime;
+
+/// What the files of one store share.
+#[derive(Debug)]
+struct LocalShared {
+    ops: Arc<dyn FileOps>,
+    base: Base,
+    /// Made at first use; a failure is not kept.
+    dir: Mutex<Option<Arc<OwnedDir>>>,
+    floor: Floor,
+    next: AtomicU64,
+    /// All that was accepted, and what of it is in memory for good.
+    budget: Arc<Budget>,
+    memory: Option<Arc<Budget>>,
+    /// Bytes in files.
+    written: AtomicU64,
+    /// Files that could not be removed.
+    leftovers: Mutex<Vec<String>>,
+    swept: Arc<Swept>,
+}
+
+impl LocalShared {
+    /// The store's directory, made if there is none yet.
+    fn dir(&self) -> Result<Arc<OwnedDir>> {
+        let mut dir = self.dir.lock();
+        if let Some(dir) = &*dir {
+            return Ok(dir.clone());
+        }
+        let made = Arc::new(self.base.make(&*self.ops, &self.swept)?);
+        *dir = Some(made.clone());
+        Ok(made)
+    }
+
+    fn next_name(&self) -> String {
+        self.next.fetch_add(1, Ordering::Relaxed).to_string()
+    }
+
+    fn wrote(&self, bytes: u64) {
+        self.written.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    fn removed(&self, bytes: u64) {
+        self.written.fetch_sub(bytes, Ordering::Relaxed);
+    }
+
+    /// What was accepted for the disk and is not on it yet.
+    fn unwritten(&self) -> u64 {
+        let in_memory = self.memory.as_ref().map_or(0, |memory| memory.used());
+        self.budget.used().saturating_sub(in_memory).saturating_sub(self.written.load(Ordering::Relaxed))
+    }
+
+    /// Agrees to `bytes` more, which the budget granted, unless the disk has too little room.
+    fn admit(&self, bytes: u64) -> Result<()> {
+        let dir = self.dir()?;
+        self.floor.admit(bytes, || self.unwritten(), || self.ops.free_space(std::os::fd::AsFd::as_fd(&*dir)))
+    }
+
+    fn remove(&self, dir: &OwnedDir, name: String) {
+        // In the child of a fork, the files are its parent's.
+        if runtime::is_forked() {
+            return;
+        }
+        if let Err(error) = dir.remove(&*self.ops, &name) {
+            tracing::warn!(%error, file = %dir.show(&name), "a spilled file cannot be removed; it is tried again later");
+            self.leftovers.lock().push(name);
+        }
+    }
+
+    /// Tries again to remove what could not be removed.
+    fn remove_leftovers(&self) {
+        let names = std::mem::take(&mut *self.leftovers.lock());
+        if names.is_empty() {
+            return;
+        }
+        let Some(dir) = self.dir.lock().clone() else { return };
+        let left = names.into_iter().filter(|name| dir.remove(&*self.ops, name).is_err()).collect::<Vec<_>>();
+        self.leftovers.lock().extend(left);
+    }
+}
+
+/// A local directory as a place for spilled data.
+#[derive(Debug)]
+pub(super) struct LocalBackend(Arc<LocalShared>);
+
+impl LocalBackend {
+    pub(super) fn new(
+        directory: Option<&Path>,
+        min_free: Option<u64>,
+        ops: Arc<dyn FileOps>,
+        budget: &Arc<Budget>,
+        memory: Option<&Arc<Budget>>,
+        swept: &Arc<Swept>,
+    ) -> Result<Self> {
+        Ok(Self(Arc::new(LocalShared {
+            ops,
+            base: Base::new(directory)?,
+            dir: Mutex::new(None),
+            floor: Floor::new(min_free),
+            next: AtomicU64::new(0),
+            budget: budget.clone(),
+            memory: memory.cloned(),
+            written: AtomicU64::new(0),
+            leftovers: Mutex::default(),
+            swept: swept.clone(),
+        })))
+    }
+
+    pub(super) fn sink(&self) -> LocalSink {
+        LocalSink { shared: self.0.clone(), file: None, writing: None }
+    }
+}
+
+impl Backend for LocalBackend {
+    fn begin(&self, _memory: Option<&Arc<Budget>>) -> Box<dyn Sink> {
+        Box::new(self.sink())
+    }
+
+    fn is_blocking(&self) -> bool {
+        true
+    }
+}
+
+/// A file while it is written.
+#[derive(Debug)]
+pub(super) struct LocalSink {
+    shared: Arc<LocalShared>,
+    file: Option<File>,
+    /// Its descriptor, where there are some to spare.
+    writing: Option<Kept>,
+}
+
+impl LocalSink {
+    /// The spill that the file has become.
+    pub(super) fn end(&mut self) -> Box<dyn Stored> {
+        self.writing = None;
+        Box::new(LocalStored(self.file.take()))
+    }
+}
+
+impl Sink for LocalSink {
+    fn admit_now(&mut self, bytes: u64) -> bool {
+        self.shared.floor.admit_now(bytes)
+    }
+
+    fn admit(&mut self, bytes: u64) -> Result<()> {
+        self.shared.admit(bytes)
+    }
+
+    fn write(&mut self, parts: &mut [IoSlice<'_>], bytes: u64) -> Result<()> {
+        let transient: OwnedFd;
+        let (file, fd) = match (&mut self.file, &self.writing) {
+            (Some(file), Some(kept)) => (file, kept.fd()),
+            (slot, _) => {
+                let fd = match slot {
+                    Some(file) => file.reopen()?,
+                    None => {
+                        let (file, fd) = File::create(&self.shared)?;
+                        *slot = Some(file);
+                        fd
+                    }
+                };
+                let file = slot.as_mut().ok_or_else(|| err!(Internal, "a file that was created is not there"))?;
+                match keep(fd) {
+                    Ok(kept) => (file, self.writing.insert(kept).fd()),
+                    Err(fd) => {
+                        transient = fd;
+                        (file, &transient)
+                    }
+                }
+            }
+        };
+        file.append(fd, parts, bytes)
+    }
+
+    fn finish(&mut self) -> BoxFuture<'_, Result<Box<dyn Stored>>> {
+        Box::pin(std::future::ready(Ok(self.end())))
+    }
+
+    fn discard(&mut self) -> Option<BoxFuture<'static, ()>> {
+        self.writing = None;
+        self.file = None;
+        None
+    }
+}
+
+/// A file that was written; `None`: no byte was.
+#[derive(Debug)]
+struct LocalStored(Option<File>);
+
+impl LocalStored {
+    fn file(&self) -> Result<&File> {
+        self.0.as_ref().ok_or_else(|| err!(Internal, "bytes are asked for of a spill without any"))
+    }
+}
+
+impl Stored for LocalStored {
+    fn read_exact_at<'a>(&'a self, offset: u64, out: &'a mut [u8]) -> BoxFuture<'a, Result<()>> {
+        Box::pin(std::future::ready(self.file().and_then(|file| file.read_exact_at(offset, out))))
+    }
+
+    fn map(&self) -> Result<Mapping> {
+        self.file()?.map().map(Mapping::File)
+    }
+
+    fn delete(&mut self) -> Option<BoxFuture<'static, ()>> {
+        self.0 = None;
+        None
+    }
+}

@@ -1,0 +1,39 @@
+//! Scratch storage for what an engine cannot hold in memory: sort runs, shuffle partitions, hash tables.
+//!
+//! A spill is written once, then read by as many as like, then gone: [`SpillStore::begin`] gives a [`SpillWriter`],
+//! [`SpillWriter::finish`] turns it into a [`Spill`], and dropping the last clone and reader of that deletes it. An unfinished
+//! writer that is aborted or dropped leaves nothing either.
+//!
+//! What the module guarantees:
+//!
+//! * **One budget, exact.** Bytes are reserved when a writer accepts them, before they are written, at every level (process →
+//!   tenant → query, see [`SpillStore::child`]) or at none. Two writers cannot pass a cap together. Every path gives back what it
+//!   took: finish and drop, abort, errors, cancellation. Accounting is in memory, never by asking the file system.
+//! * **The cap is an error, not a full disk**: [`DiskCapExceeded`](crate::error::ErrorKind::DiskCapExceeded) with the cap, what is
+//!   used and what was asked for. A refused write takes nothing, and its writer goes on, finishes or aborts as it likes. The
+//!   free-space floor ([`SpillConfig::min_free_bytes`]) guards a disk that others fill, too.
+//! * **An I/O error is final for its writer alone**: the partial file is deleted, its bytes return at once, and every later call
+//!   gives the same error.
+//! * **A killed process leaves nothing for ever**: its directory carries a lock that dies with it, and the next store at the same
+//!   place sweeps it. Nothing of a living process is touched.
+//! * **Nothing happens before first use**: no directory, file or request before a writer accepts its first byte.
+
+mod backend;
+mod budget;
+mod config;
+pub mod local;
+mod memory;
+mod reader;
+#[expect(clippy::module_inception, reason = "the file of the type")]
+mod spill;
+mod stats;
+mod store;
+mod writer;
+
+pub use budget::{Budget, Reservation};
+pub use config::{SpillBackend, SpillConfig, SpillOptions};
+pub use reader::SpillReader;
+pub use spill::{MappedBytes, Spill};
+pub use stats::SpillStats;
+pub use store::SpillStore;
+pub use writer::SpillWriter;
