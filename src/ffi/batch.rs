@@ -34,11 +34,7 @@ impl Opaque for WeirBatch {
 ///
 /// `batch` is NULL or a batch that was not freed; pointers are NULL or as described.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn weir_batch_array(
-    batch: *const WeirBatch,
-    array: *mut FFI_ArrowArray,
-    error: *mut *mut WeirError,
-) -> WeirStatus {
+pub unsafe extern "C" fn weir_batch_array(batch: *const WeirBatch, array: *mut FFI_ArrowArray, error: *mut *mut WeirError) -> WeirStatus {
     // SAFETY: the caller's promise.
     let out = unsafe { ArrowOut::clear("array", array) };
     let body = |batch: &Handle<WeirBatch>| {

@@ -147,11 +147,7 @@ pub unsafe extern "C" fn weir_spill_reader_read_async(
 ///
 /// `reader` is NULL or a reader that was not freed; `error` is NULL or may be written.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn weir_spill_reader_seek(
-    reader: *const WeirSpillReader,
-    offset: u64,
-    error: *mut *mut WeirError,
-) -> WeirStatus {
+pub unsafe extern "C" fn weir_spill_reader_seek(reader: *const WeirSpillReader, offset: u64, error: *mut *mut WeirError) -> WeirStatus {
     let body = |reader: &Handle<WeirSpillReader>| {
         let seek = async {
             reader.core.reader.lock().await.seek(offset);

@@ -176,6 +176,10 @@ pub struct WeirSpillStats {
     pub swept_bytes: u64,
 }
 
+fn nanos(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}
+
 // SAFETY: `repr(C)`, integers, `struct_size` first, no padding.
 unsafe impl SizedOut for WeirSpillStats {
     const NAME: &'static str = "WeirSpillStats";
@@ -226,7 +230,7 @@ pub unsafe extern "C" fn weir_spill_store_new(
             // SAFETY: the caller's promise.
             Arc::clone(unsafe { &handle::get(session)?.core })
         };
-        out.set(Owned::new(SpillStore::new(&session, config)?));
+        out.set(Owned::new(SpillStore::new(&session, &config)?));
         Ok(())
     };
     // SAFETY: the caller's promise.
@@ -317,8 +321,8 @@ pub unsafe extern "C" fn weir_spill_store_stats(
             read_bytes: figures.read_bytes,
             cap_refusals: figures.cap_refusals,
             floor_refusals: figures.floor_refusals,
-            write_ns: figures.write_ns,
-            read_ns: figures.read_ns,
+            write_ns: nanos(figures.write_time),
+            read_ns: nanos(figures.read_time),
             swept_directories: figures.swept_directories,
             swept_bytes: figures.swept_bytes,
         };
