@@ -2662,7 +2662,8 @@ WeirStatus weir_spill_writer_write(const WeirSpillWriter *writer,
                                    WeirError **error);
 
 /**
- * weir_spill_writer_write() with a completion. The bytes are copied before it returns. Writes that are under way at once are done
+ * weir_spill_writer_write() with a completion. The bytes are copied before it returns; those that fit into the
+ * writer's buffer are written by then. Writes that are under way at once are done
  * in the order of their calls.
  *
  * @param writer      the writer

@@ -267,7 +267,8 @@ pub unsafe extern "C" fn weir_spill_writer_write(
     unsafe { guard_on(writer, error, body) }
 }
 
-/// weir_spill_writer_write() with a completion. The bytes are copied before it returns. Writes that are under way at once are done
+/// weir_spill_writer_write() with a completion. The bytes are copied before it returns; those that fit into the
+/// writer's buffer are written by then. Writes that are under way at once are done
 /// in the order of their calls.
 ///
 /// @param writer      the writer
@@ -292,8 +293,20 @@ pub unsafe extern "C" fn weir_spill_writer_write_async(
         // SAFETY: the caller's promise, here and below.
         let handle = unsafe { handle::share(writer) }?;
         // SAFETY: the same.
-        let bytes = copied(unsafe { args::slice("data", data, len) }?)?;
-        Ok(in_turn(&handle, async move |turn: Turn| turn.wait().await?.write(&bytes).await))
+        let bytes = unsafe { args::slice("data", data, len) }?;
+        let written = handle.core.writer.buffer(bytes);
+        let waits = match written {
+            Ok(false) => Some((handle.core.writer.queue(), copied(bytes)?)),
+            _ => None,
+        };
+        let blocking = handle.core.blocking && waits.is_some();
+        let future = async move {
+            match waits {
+                Some((turn, bytes)) => turn.wait().await?.write(&bytes).await,
+                None => written.map(drop),
+            }
+        };
+        Ok(operation(&handle, blocking, future))
     };
     // SAFETY: the caller's promise.
     unsafe { call::defer(error, completion, decode) }
