@@ -49,15 +49,26 @@ impl Budget {
         Ok(Reservation { budget: Arc::clone(self), bytes })
     }
 
+    /// An empty reservation, to grow.
+    #[must_use]
+    pub fn hold(self: &Arc<Self>) -> Reservation {
+        Reservation { budget: Arc::clone(self), bytes: 0 }
+    }
+
     fn levels(&self) -> impl Iterator<Item = &Self> {
         std::iter::successors(Some(self), |level| level.parent.as_deref())
     }
 
     fn take(&self, bytes: u64) -> Result<()> {
+        self.try_take(bytes).map_err(|(level, used)| level.refusal(used, bytes))
+    }
+
+    /// The error is the level that refused and what was used there.
+    fn try_take(&self, bytes: u64) -> Result<(), (&Self, u64)> {
         for (depth, level) in self.levels().enumerate() {
             if let Err(used) = level.take_here(bytes) {
                 self.levels().take(depth).for_each(|below| below.give_here(bytes));
-                return Err(level.refusal(used, bytes));
+                return Err((level, used));
             }
         }
         // Only of what every level granted.
@@ -121,6 +132,20 @@ impl Reservation {
         // The levels' sums bound it.
         self.bytes += bytes;
         Ok(())
+    }
+
+    /// As [`Reservation::grow`], without saying why not.
+    #[inline]
+    pub fn try_grow(&mut self, bytes: u64) -> bool {
+        let granted = self.budget.try_take(bytes).is_ok();
+        self.bytes += if granted { bytes } else { 0 };
+        granted
+    }
+
+    /// What it holds, leaving it empty.
+    #[must_use]
+    pub fn take(&mut self) -> Self {
+        Self { budget: Arc::clone(&self.budget), bytes: std::mem::take(&mut self.bytes) }
     }
 
     /// Gives `bytes` back, or all if it holds less.

@@ -30,6 +30,10 @@ impl Backend for MemoryBackend {
 pub(super) struct MemorySink(Vec<u8>);
 
 impl MemorySink {
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+
     /// The spill that it has become.
     pub(super) fn end(&mut self) -> Box<dyn Stored> {
         Box::new(MemoryStored(Bytes::from(std::mem::take(&mut self.0))))

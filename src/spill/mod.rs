@@ -22,14 +22,18 @@ mod backend;
 mod batches;
 mod budget;
 mod config;
+mod crypt;
 pub mod local;
 mod memory;
+mod object;
+mod object_sweep;
 mod reader;
 mod shared;
 #[expect(clippy::module_inception, reason = "the file of the type")]
 mod spill;
 mod stats;
 mod store;
+mod tiered;
 mod turns;
 mod writer;
 

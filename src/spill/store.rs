@@ -8,11 +8,14 @@ use super::budget::Budget;
 use super::config::{SpillBackend, SpillConfig, SpillOptions};
 use super::local::{FileOps, LocalBackend, SystemOps};
 use super::memory::MemoryBackend;
+use super::object::ObjectBackend;
 use super::stats::{SpillStats, Stats, Swept};
+use super::tiered::TieredBackend;
 use super::writer::SpillWriter;
 use crate::env::{BoxFuture, Env};
-use crate::error::{Result, bail};
+use crate::error::Result;
 use crate::session::{MetricSource, Session};
+use crate::store::Store;
 
 /// What a store shares with its children, writers and spills.
 pub(super) struct Core {
@@ -27,7 +30,7 @@ pub(super) struct Core {
 impl Core {
     /// Runs what a deletion left to do in the background.
     pub fn delete_later(&self, task: BoxFuture<'static, ()>) {
-        self.env.spawn.spawn(task, false);
+        self.env.spawn.spawn(task, self.backend.is_blocking());
     }
 }
 
@@ -63,11 +66,20 @@ pub struct SpillStore(Arc<Node>);
 impl SpillStore {
     /// A store with the surroundings, the object stores and the metrics of `session`. Does no I/O: an error is one of `config`.
     pub fn new(session: &Arc<Session>, config: &SpillConfig) -> Result<Self> {
-        Self::with_file_ops(session, config, Arc::new(SystemOps))
+        Self::build(session, config, Arc::new(SystemOps), None)
     }
 
     /// The same with other file operations than the system's, for tests of what disks do.
     pub fn with_file_ops(session: &Arc<Session>, config: &SpillConfig, ops: Arc<dyn FileOps>) -> Result<Self> {
+        Self::build(session, config, ops, None)
+    }
+
+    /// The same with objects in `objects`, whatever URL `config` names.
+    pub fn with_objects(session: &Arc<Session>, config: &SpillConfig, objects: Store) -> Result<Self> {
+        Self::build(session, config, Arc::new(SystemOps), Some(objects))
+    }
+
+    fn build(session: &Arc<Session>, config: &SpillConfig, ops: Arc<dyn FileOps>, objects: Option<Store>) -> Result<Self> {
         config.validate()?;
         let budget = Budget::new(config.cap_bytes, None);
         let swept = Arc::<Swept>::default();
@@ -77,7 +89,15 @@ impl SpillStore {
                 (Box::new(LocalBackend::new(directory.as_deref(), min_free, ops, &budget, None, &swept)?), None)
             }
             SpillBackend::Memory => (Box::new(MemoryBackend), Some(budget.clone())),
-            SpillBackend::Object { .. } | SpillBackend::Tiered { .. } => bail!(Unsupported, "not yet in this build"),
+            SpillBackend::Object { url } => {
+                let store = objects.map_or_else(|| session.store(url, false), Ok)?;
+                (Box::new(ObjectBackend::new(store, session.env().clone(), config.reclaim_age, &swept)), None)
+            }
+            SpillBackend::Tiered { directory, memory_bytes } => {
+                let memory = Budget::new(Some(*memory_bytes), None);
+                let disk = LocalBackend::new(directory.as_deref(), config.min_free_bytes, ops, &budget, Some(&memory), &swept)?;
+                (Box::new(TieredBackend { disk, memory: memory.clone() }), Some(memory))
+            }
         };
         let stats = Stats::new(None, budget.clone(), memory.clone(), swept);
         let source: Arc<dyn MetricSource> = stats.clone();

@@ -1,5 +1,6 @@
 //! A store that is slower than it is: every request first waits. For trying a service, and for benchmarks.
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -41,6 +42,10 @@ impl Backend for Delayed {
 
     fn get<'a>(&'a self, path: &'a str) -> BoxFuture<'a, Result<Option<Object>>> {
         self.after(self.inner.get(path))
+    }
+
+    fn get_range<'a>(&'a self, path: &'a str, range: Range<u64>) -> BoxFuture<'a, Result<Option<Bytes>>> {
+        self.after(self.inner.get_range(path, range))
     }
 
     fn head<'a>(&'a self, path: &'a str) -> BoxFuture<'a, Result<Option<ObjectInfo>>> {

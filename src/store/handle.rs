@@ -1,7 +1,7 @@
 //! The handle through which everything above reaches a store: counts requests and names objects in errors.
 
 use std::fmt;
-use std::ops::Sub;
+use std::ops::{Range, Sub};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -174,6 +174,12 @@ impl Store {
             Some(object) => object.body.await.map(Some).map_err(|e| self.name("read", path, &e)),
             None => Ok(None),
         }
+    }
+
+    /// The bytes of `range` of the object, fewer where it ends before; `None` if it does not exist.
+    pub async fn get_range(&self, path: &str, range: Range<u64>) -> Result<Option<Bytes>> {
+        count(&self.0.counters.get);
+        self.0.backend.get_range(path, range).await.map_err(|e| self.name("read", path, &e))
     }
 
     /// Asks for the object; `None` if it does not exist.

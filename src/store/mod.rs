@@ -20,6 +20,7 @@ mod open;
 mod settings;
 
 use std::fmt;
+use std::ops::Range;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -80,6 +81,17 @@ pub trait Backend: Send + Sync + fmt::Debug {
     fn make_dirs<'a>(&'a self, dirs: &'a [&'a str]) -> BoxFuture<'a, Result<()>>;
     /// Whether every operation does its work on the polling thread and completes at the first poll.
     fn is_blocking(&self) -> bool;
+
+    /// The bytes of `range` of the object, fewer where it ends before; `None` if it does not exist.
+    fn get_range<'a>(&'a self, path: &'a str, range: Range<u64>) -> BoxFuture<'a, Result<Option<Bytes>>> {
+        Box::pin(async move {
+            let Some(object) = self.get(path).await? else { return Ok(None) };
+            let body = object.body.await?;
+            let at = |offset: u64| usize::try_from(offset).unwrap_or(usize::MAX).min(body.len());
+            let (start, end) = (at(range.start), at(range.end));
+            Ok(Some(body.slice(start..end.max(start))))
+        })
+    }
 
     /// Removes from directly below `dir` what interrupted writes of this backend left there, if it is older than
     /// `older_than`; says how many. Such leftovers are never listed.

@@ -3,6 +3,7 @@
 //! Its own retry stays on, bounded more tightly than by default, so an `Exists` may be our own write and any error of a create
 //! leaves the outcome unknown.
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -138,6 +139,10 @@ impl Backend for ObjectBackend {
             });
             Ok(Some(Object { size, body }))
         })
+    }
+
+    fn get_range<'a>(&'a self, path: &'a str, range: Range<u64>) -> BoxFuture<'a, Result<Option<Bytes>>> {
+        Box::pin(async move { found(self.store.get_range(&self.path(path)?, range).await) })
     }
 
     fn head<'a>(&'a self, path: &'a str) -> BoxFuture<'a, Result<Option<ObjectInfo>>> {

@@ -9,6 +9,7 @@ pub mod proxy;
 #[cfg(feature = "s3")]
 pub mod s3;
 pub mod sim;
+pub mod spill;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};

@@ -13,6 +13,7 @@ use rustix::fs::{AtFlags, FlockOperation, Mode, OFlags};
 use rustix::io::{Errno, retry_on_intr};
 
 use super::ops::FileOps;
+use super::sweep::sweep;
 use crate::error::{Result, bail, err};
 use crate::runtime;
 use crate::spill::stats::Swept;
@@ -40,10 +41,11 @@ impl Base {
     }
 
     /// Makes a directory for one store, locks it, and sweeps those of the dead.
-    pub fn make(&self, _ops: &dyn FileOps, _swept: &Swept) -> Result<OwnedDir> {
+    pub fn make(&self, swept: &Swept) -> Result<OwnedDir> {
         let base = self.open()?;
         for _ in 0..ATTEMPTS {
             if let Some(dir) = self.try_make(&base)? {
+                sweep(&base, &self.path, &dir.name, swept);
                 return Ok(dir);
             }
         }
@@ -116,13 +118,19 @@ impl Base {
     }
 }
 
-fn open_dir(base: BorrowedFd<'_>, name: &str) -> Result<OwnedFd, Errno> {
+/// Whether a directory of this name is a store's: exactly as [`Base::try_make`] calls them.
+pub(super) fn is_store_name(name: &str) -> bool {
+    let digit = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
+    name.strip_suffix(SUFFIX).is_some_and(|id| id.len() == 32 && id.bytes().all(digit))
+}
+
+pub(super) fn open_dir(base: BorrowedFd<'_>, name: &str) -> Result<OwnedFd, Errno> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
     retry_on_intr(|| rustix::fs::openat(base, name, flags, Mode::empty()))
 }
 
 /// Locks the directory; `false` if another has it.
-fn lock(dir: &OwnedFd) -> Result<bool, Errno> {
+pub(super) fn lock(dir: &OwnedFd) -> Result<bool, Errno> {
     match retry_on_intr(|| rustix::fs::flock(dir, FlockOperation::NonBlockingLockExclusive)) {
         Ok(()) => Ok(true),
         Err(Errno::WOULDBLOCK) => Ok(false),
@@ -131,7 +139,7 @@ fn lock(dir: &OwnedFd) -> Result<bool, Errno> {
 }
 
 /// Whether `name` in `base` is the open `dir`.
-fn is_at(dir: &OwnedFd, base: BorrowedFd<'_>, name: &str) -> bool {
+pub(super) fn is_at(dir: &OwnedFd, base: BorrowedFd<'_>, name: &str) -> bool {
     match (rustix::fs::fstat(dir), rustix::fs::statat(base, name, AtFlags::SYMLINK_NOFOLLOW)) {
         (Ok(ours), Ok(there)) => ours.st_dev == there.st_dev && ours.st_ino == there.st_ino,
         _ => false,
@@ -139,7 +147,7 @@ fn is_at(dir: &OwnedFd, base: BorrowedFd<'_>, name: &str) -> bool {
 }
 
 /// Calls `found` with the names of files in `dir` that spilled data has.
-fn each_file(dir: BorrowedFd<'_>, mut found: impl FnMut(&str)) -> Result<(), Errno> {
+pub(super) fn each_file(dir: BorrowedFd<'_>, mut found: impl FnMut(&str)) -> Result<(), Errno> {
     for entry in rustix::fs::Dir::read_from(dir)? {
         if let Ok(name) = entry?.file_name().to_str()
             && !name.is_empty()

@@ -9,12 +9,13 @@ mod directory;
 mod file;
 mod floor;
 mod ops;
+mod sweep;
 
 use std::io::IoSlice;
 use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 
@@ -39,6 +40,8 @@ struct LocalShared {
     base: Base,
     /// Made at first use; a failure is not kept.
     dir: Mutex<Option<Arc<OwnedDir>>>,
+    /// Whether it is made.
+    ready: AtomicBool,
     floor: Floor,
     next: AtomicU64,
     /// All that was accepted, and what of it is in memory for good.
@@ -58,8 +61,9 @@ impl LocalShared {
         if let Some(dir) = &*dir {
             return Ok(dir.clone());
         }
-        let made = Arc::new(self.base.make(&*self.ops, &self.swept)?);
+        let made = Arc::new(self.base.make(&self.swept)?);
         *dir = Some(made.clone());
+        self.ready.store(true, Ordering::Relaxed);
         Ok(made)
     }
 
@@ -81,10 +85,15 @@ impl LocalShared {
         self.budget.used().saturating_sub(in_memory).saturating_sub(self.written.load(Ordering::Relaxed))
     }
 
-    /// Agrees to `bytes` more, which the budget granted, unless the disk has too little room.
-    fn admit(&self, bytes: u64) -> Result<()> {
+    /// Agrees to `bytes` more, which the budget granted, unless the disk has too little room for them and what moves there from
+    /// memory.
+    fn admit(&self, bytes: u64, moving: u64) -> Result<()> {
         let dir = self.dir()?;
-        self.floor.admit(bytes, || self.unwritten(), || self.ops.free_space(std::os::fd::AsFd::as_fd(&*dir)))
+        self.floor.admit(
+            bytes.saturating_add(moving),
+            || self.unwritten().saturating_add(moving),
+            || self.ops.free_space(std::os::fd::AsFd::as_fd(&*dir)),
+        )
     }
 
     fn remove(&self, dir: &OwnedDir, name: String) {
@@ -127,6 +136,7 @@ impl LocalBackend {
             ops,
             base: Base::new(directory)?,
             dir: Mutex::new(None),
+            ready: AtomicBool::new(false),
             floor: Floor::new(min_free),
             next: AtomicU64::new(0),
             budget: budget.clone(),
@@ -162,6 +172,11 @@ pub(super) struct LocalSink {
 }
 
 impl LocalSink {
+    /// As [`Sink::admit`], for bytes of which `moving` more come from memory.
+    pub(super) fn admit_moving(&mut self, bytes: u64, moving: u64) -> Result<()> {
+        self.shared.admit(bytes, moving)
+    }
+
     /// The spill that the file has become.
     pub(super) fn end(&mut self) -> Box<dyn Stored> {
         self.writing = None;
@@ -171,11 +186,12 @@ impl LocalSink {
 
 impl Sink for LocalSink {
     fn admit_now(&mut self, bytes: u64) -> bool {
-        self.shared.floor.admit_now(bytes)
+        // A directory that cannot be made is to be found out before anything is accepted.
+        self.shared.ready.load(Ordering::Relaxed) && self.shared.floor.admit_now(bytes)
     }
 
     fn admit(&mut self, bytes: u64) -> Result<()> {
-        self.shared.admit(bytes)
+        self.shared.admit(bytes, 0)
     }
 
     fn write(&mut self, parts: &mut [IoSlice<'_>], bytes: u64) -> Result<()> {

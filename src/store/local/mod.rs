@@ -14,13 +14,14 @@ mod dirs;
 use std::fmt::Debug;
 use std::fs::{FileType as StdFileType, Metadata};
 use std::io;
+use std::ops::Range;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
-use rustix::fs::{FileType, Mode, OFlags, Stat};
+use rustix::fs::{FileType, Mode, OFlags, SeekFrom, Stat};
 use rustix::io::{Errno, retry_on_intr};
 
 use self::dirs::DirCache;
@@ -29,6 +30,9 @@ use super::memory::last_part;
 use super::{Backend, Created, Object, ObjectInfo};
 use crate::env::BoxFuture;
 use crate::error::{Error, ErrorKind, Result, bail, err};
+
+/// How objects are opened. NONBLOCK: a pipe in an object's place must not hang the reader.
+const OBJECT_FLAGS: OFlags = OFlags::RDONLY.union(OFlags::CLOEXEC).union(OFlags::NONBLOCK);
 
 /// How a [`LocalBackend`] writes.
 #[derive(Debug, Clone, Copy)]
@@ -79,9 +83,7 @@ impl LocalBackend {
     }
 
     fn open(&self, path: &str) -> Result<Option<Object>> {
-        // NONBLOCK: a pipe in an object's place must not hang the reader.
-        let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
-        let file = match retry_on_intr(|| rustix::fs::open(self.full(path), flags, Mode::empty())) {
+        let file = match retry_on_intr(|| rustix::fs::open(self.full(path), OBJECT_FLAGS, Mode::empty())) {
             Ok(file) => file,
             Err(Errno::NOENT) => return Ok(None),
             Err(errno) => return Err(io_error("cannot open the file", errno)),
@@ -92,6 +94,22 @@ impl LocalBackend {
         }
         let size = u64::try_from(stat.st_size).unwrap_or(0);
         Ok(Some(Object { size, body: Box::pin(async move { read(&file, size) }) }))
+    }
+
+    /// The bytes of `range` of the file, fewer where it ends before.
+    fn open_range(&self, path: &str, range: &Range<u64>) -> Result<Option<Bytes>> {
+        let file = match retry_on_intr(|| rustix::fs::open(self.full(path), OBJECT_FLAGS, Mode::empty())) {
+            Ok(file) => file,
+            Err(Errno::NOENT) => return Ok(None),
+            Err(errno) => return Err(io_error("cannot open the file", errno)),
+        };
+        let stat = rustix::fs::fstat(&file).map_err(|e| io_error("cannot examine the file", e))?;
+        if !is_object(&stat)? {
+            return Ok(None);
+        }
+        let end = u64::try_from(stat.st_size).unwrap_or(0).min(range.end);
+        rustix::fs::seek(&file, SeekFrom::Start(range.start)).map_err(|e| io_error("cannot read the file", e))?;
+        read(&file, end.saturating_sub(range.start)).map(Some)
     }
 
     fn examine(&self, path: &str) -> Result<Option<ObjectInfo>> {
@@ -232,6 +250,10 @@ impl Backend for LocalBackend {
 
     fn get<'a>(&'a self, path: &'a str) -> BoxFuture<'a, Result<Option<Object>>> {
         Box::pin(async move { self.open(path) })
+    }
+
+    fn get_range<'a>(&'a self, path: &'a str, range: Range<u64>) -> BoxFuture<'a, Result<Option<Bytes>>> {
+        Box::pin(async move { self.open_range(path, &range) })
     }
 
     fn head<'a>(&'a self, path: &'a str) -> BoxFuture<'a, Result<Option<ObjectInfo>>> {
