@@ -146,6 +146,39 @@ fn random_nested_batches() {
     }
 }
 
+/// Encrypted, in tiers, and in objects: the same batches; only what is mapped differs.
+#[test]
+fn batches_come_back_from_everywhere() {
+    let dir = tempfile::tempdir().unwrap();
+    let place = Some(dir.path().to_owned());
+    let object = SpillBackend::Object { url: format!("memory://{}/spills", uuid::Uuid::new_v4().simple()) };
+    let tiered = SpillBackend::Tiered { directory: place.clone(), memory_bytes: 100_000 };
+    let types = [DataType::Int64, DataType::Utf8, DataType::Dictionary(Box::new(DataType::Int16), Box::new(DataType::Utf8))];
+    let large = batch_of(&mut Rng(8), &types, 30_000);
+    let batches: Vec<_> = (0..60).map(|i| large.slice(i * 13, i * i * 5)).chain([large.clone()]).collect();
+    for backend in [SpillBackend::Local { directory: place }, SpillBackend::Memory, tiered, object] {
+        let mappable = !matches!(backend, SpillBackend::Object { .. });
+        let store = store_of(backend, None);
+        for encrypt in [false, true] {
+            let begun = store.begin(SpillOptions { encrypt }).unwrap();
+            let mut writer = BatchSpillWriter::new(begun, large.schema_ref(), Compression::None).unwrap();
+            batches.iter().for_each(|batch| block_on(writer.write(batch), -1).unwrap());
+            let spill = block_on(writer.finish(), -1).unwrap();
+            for index in [0, 7, 60] {
+                assert_eq!(block_on(spill.batch(index), -1).unwrap(), batches[index]);
+            }
+            let mut stream = spill.stream();
+            for batch in &batches {
+                assert_eq!(block_on(stream.next(), -1).unwrap().as_ref(), Some(batch));
+            }
+            match spill.mapped(60, VERIFIED) {
+                Ok(batch) => assert!(batch == large && mappable && !encrypt),
+                Err(error) => assert!(error.kind() == ErrorKind::Unsupported && !(mappable && !encrypt), "{error}"),
+            }
+        }
+    }
+}
+
 #[test]
 fn large_batches_and_many_small_ones() {
     let dir = tempfile::tempdir().unwrap();

@@ -10,7 +10,7 @@ use arrow_schema::SchemaRef;
 use bytes::Bytes;
 use parking_lot::Mutex;
 
-use super::super::Spill;
+use super::super::{Spill, SpillReader};
 use super::{Format, Place};
 use crate::error::{Error, Result, bail, err};
 use crate::wal::entry::{Compression, crc32c};
@@ -122,7 +122,8 @@ impl BatchSpill {
     /// The batches in order.
     #[must_use]
     pub fn stream(&self) -> BatchStream {
-        BatchStream { spill: self.clone(), next: 0, mapped: None, chunk: Chunk::default(), pool: Arc::default() }
+        let reader = self.0.spill.reader();
+        BatchStream { spill: self.clone(), reader, next: 0, mapped: None, chunk: Chunk::default(), pool: Arc::default() }
     }
 
     /// The batches in order, each as [`Self::mapped`] gives it.
@@ -141,11 +142,7 @@ impl Contents {
     /// Reads the bytes at `offset`, all of which were written.
     async fn fill(&self, offset: u64, bytes: &mut [u8]) -> Result<()> {
         let len = bytes.len();
-        let read = self.spill.read_at(offset, bytes).await?;
-        if read != len {
-            bail!(Corruption, "{read} of {len} bytes at {offset} are left of it");
-        }
-        Ok(())
+        whole(self.spill.read_at(offset, bytes).await?, len, offset)
     }
 
     fn compare(&self, index: usize, place: &Place, bytes: &[u8]) -> Result<()> {
@@ -179,6 +176,14 @@ impl Contents {
     }
 }
 
+/// Refuses a read that fell short of what was written.
+fn whole(read: usize, len: usize, offset: u64) -> Result<()> {
+    if read != len {
+        bail!(Corruption, "{read} of {len} bytes at {offset} are left of it");
+    }
+    Ok(())
+}
+
 #[cold]
 fn damaged(index: usize, what: fmt::Arguments<'_>) -> Error {
     err!(Corruption, "batch {index} of the spill is damaged: {what}").with_u64("batch", index as u64)
@@ -205,6 +210,8 @@ struct Chunk {
 /// The batches of a spill in order. See [`BatchSpill::stream`].
 pub struct BatchStream {
     spill: BatchSpill,
+    /// Reads ahead.
+    reader: SpillReader,
     next: usize,
     mapped: Option<MapOptions>,
     chunk: Chunk,
@@ -266,8 +273,9 @@ impl BatchStream {
             }
         }
         let mut lent = Pool::take(&self.pool, len)?;
-        let read = self.spill.0.fill(place.offset, lent.bytes.get_mut(..len).unwrap_or_default()).await;
-        read.map_err(|error| named(index, &error))?;
+        self.reader.seek(place.offset);
+        let read = self.reader.read(lent.bytes.get_mut(..len).unwrap_or_default()).await;
+        read.and_then(|read| whole(read, len, place.offset)).map_err(|error| named(index, &error))?;
         let bytes = Buffer::from(Bytes::from_owner(lent)).slice_with_length(0, len);
         self.chunk = Chunk { offset: place.offset, bytes };
         held(&self.chunk).ok_or_else(|| err!(Internal, "batch {index} of the spill is not where it was read"))
