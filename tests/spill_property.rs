@@ -196,7 +196,8 @@ impl World {
         let stats = self.stores[0].stats();
         assert_eq!(stats.live_bytes, used[0]);
         let stuck = self.ops.stuck();
-        let on_disk: u64 = files(base).iter().filter(|(path, _)| !stuck.iter().any(|name| path.ends_with(name))).map(|(_, size)| size).sum();
+        let on_disk: u64 =
+            files(base).iter().filter(|(path, _)| !stuck.iter().any(|name| path.ends_with(name))).map(|(_, size)| size).sum();
         assert!(on_disk <= used[0], "{on_disk} bytes on disk, {} accounted", used[0]);
         if unbuffered {
             assert_eq!(on_disk, used[0]);

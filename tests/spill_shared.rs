@@ -25,7 +25,8 @@ fn local(dir: &std::path::Path) -> SpillStore {
 fn slow() -> SpillStore {
     let settings = Settings::new([("weir_simulated_latency_ms".to_owned(), "20".to_owned())]).unwrap();
     let url = format!("memory://{}/spills", uuid::Uuid::new_v4().simple());
-    SpillStore::new(&Session::new(settings).unwrap(), &SpillConfig { backend: SpillBackend::Object { url }, ..SpillConfig::default() }).unwrap()
+    SpillStore::new(&Session::new(settings).unwrap(), &SpillConfig { backend: SpillBackend::Object { url }, ..SpillConfig::default() })
+        .unwrap()
 }
 
 fn begin(store: &SpillStore) -> SharedWriter {

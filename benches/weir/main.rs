@@ -38,6 +38,11 @@ impl Options {
         self.only.as_ref().is_none_or(|only| suite.contains(only.as_str()) || only.starts_with(suite))
     }
 
+    /// Whether `figure` of a suite is wanted: all are, unless the command line names one by more than its suite.
+    pub fn wants_figure(&self, figure: &str) -> bool {
+        self.only.as_ref().is_none_or(|only| !only.contains('.') || figure.starts_with(only.as_str()))
+    }
+
     /// `usual` operations, scaled.
     pub fn count(&self, usual: usize) -> usize {
         (usual * self.scale / 100).max(20)

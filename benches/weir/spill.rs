@@ -1,12 +1,12 @@
 //! Spilling: bytes and batches through the ABI, beside loops of `write` and `read` on files of the same directory.
 //!
 //! How it is made fair. Ours and the raw loop take turns every [`TURN`] bytes, each first in every other turn, so that both meet the same
-//! disk, cache and neighbours; a round's figure is the bytes over the sum of its turns. Both create their file, both write the same memory,
-//! both find what they read in the page cache. Neither syncs: a spill need not survive its process.
+//! disk, cache and neighbours; the medians of all turns of all rounds are compared. Both create their file, both write the same memory,
+//! both find what they read in the page cache; the raw loop's memory begins at a page, which is what the kernel copies fastest. Neither syncs: a spill need not survive its process.
 //!
 //! * `spill.write.*`, `spill.read.*`: chunks of that size; reads through weir_spill_reader_read() into one buffer, as the raw loop.
-//! * `spill.read.mmap`: batches of one column of 1 MiB, mapped, over raw reads of the same bytes into one buffer that is used again. Both
-//!   sides add up every 8 bytes of the column, so both deliver all of it to a consumer. Mapping is part of the time, deleting is not, on
+//! * `spill.read.mmap`: batches of one column, 1 MiB as they are stored, mapped, over raw reads of as many bytes into one buffer that is
+//!   used again. Both sides add up every 8 bytes that they get, so both deliver all of it to a consumer. Mapping is part of the time, deleting is not, on
 //!   either side. Batches are checked as they are by default: structure, not checksum.
 //! * `spill.write.4k.ns`: a call that stays in the writer's buffer, as the median over all calls (15 of 17 stay), less the median of a
 //!   copy of as many bytes into a buffer of that size. `spill.write.4k.mean.ns` has all calls, those that write included.
@@ -21,7 +21,7 @@ use std::io::{Read, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::ptr::{null, null_mut};
 use std::sync::{Arc, OnceLock};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use arrow_array::ffi_stream::FFI_ArrowArrayStream;
 use arrow_array::{Array, Int64Array, RecordBatch};
@@ -52,13 +52,16 @@ const MIB: usize = 1 << 20;
 const TURN: usize = 16 * MIB;
 
 pub fn run(options: &Options, report: &mut Report) {
-    for (name, chunk) in [("64k", 64 << 10), ("1m", MIB)] {
-        bytes(options, report, name, chunk);
-    }
-    mapped(options, report);
-    buffered(options, report);
-    batches(options, report);
-    cap(options, report);
+    type Part = fn(&Options, &mut Report);
+    let parts: [(&str, Part); 6] = [
+        ("spill.bytes.64k", |options, report| bytes(options, report, "64k", 64 << 10)),
+        ("spill.bytes.1m", |options, report| bytes(options, report, "1m", MIB)),
+        ("spill.read.mmap", mapped),
+        ("spill.write.4k", buffered),
+        ("spill.batches", batches),
+        ("spill.cap", cap),
+    ];
+    parts.iter().filter(|(name, _)| options.wants_figure(name)).for_each(|(_, part)| part(options, report));
 }
 
 // ---- The ABI ----
@@ -93,6 +96,14 @@ impl Store {
         let mut writer = null_mut();
         call!(weir_spill_begin_batches(self.0, &raw const schema, null(), &raw mut writer));
         Writer(writer)
+    }
+
+    /// How many bytes the batch takes in a spill.
+    fn encoded(&self, batch: &RecordBatch) -> usize {
+        let writer = self.begin_batches(batch);
+        writer.write_batch(batch);
+        // SAFETY: a live writer.
+        unsafe { weir_spill_writer_len(writer.0) as usize }
     }
 
     fn used(&self) -> u64 {
@@ -219,24 +230,21 @@ fn next(stream: &mut FFI_ArrowArrayStream) -> bool {
 
 // ---- Turns ----
 
-/// The times of ours and of the raw loop, summed over their turns.
+/// The times of the turns of ours and of the raw loop.
 #[derive(Default)]
 struct Times {
-    ours: Duration,
-    raw: Duration,
-    /// Who is first in this turn.
-    raw_first: bool,
+    ours: Vec<f64>,
+    raw: Vec<f64>,
 }
 
 impl Times {
     fn turn(&mut self, mut ours: impl FnMut(), mut raw: impl FnMut()) {
-        let timed = |work: &mut dyn FnMut(), sum: &mut Duration| {
+        let timed = |work: &mut dyn FnMut(), times: &mut Vec<f64>| {
             let began = Instant::now();
             work();
-            *sum += began.elapsed();
+            times.push(began.elapsed().as_secs_f64());
         };
-        self.raw_first = !self.raw_first;
-        if self.raw_first {
+        if self.raw.len().is_multiple_of(2) {
             timed(&mut raw, &mut self.raw);
             timed(&mut ours, &mut self.ours);
         } else {
@@ -244,23 +252,44 @@ impl Times {
             timed(&mut raw, &mut self.raw);
         }
     }
+
+    /// The median turns of ours and of the raw loop, in seconds.
+    fn medians(self) -> (f64, f64) {
+        (median(self.ours), median(self.raw))
+    }
 }
 
-/// The rounds of one figure.
-#[derive(Default)]
-struct Rounds(Vec<(f64, f64)>);
+/// Reports the speed of turns of `bytes` bytes.
+fn speeds(report: &mut Report, name: &str, bytes: usize, (ours, raw): (f64, f64), target: Target) {
+    let speed = |seconds: f64| bytes as f64 / 1e6 / seconds;
+    report.ratio(name, speed(ours), "MB/s", speed(raw), target);
+}
 
-impl Rounds {
-    fn add(&mut self, bytes: usize, times: &Times) {
-        let speed = |time: Duration| bytes as f64 / 1e6 / time.as_secs_f64();
-        self.0.push((speed(times.ours), speed(times.raw)));
+/// Memory that begins at a page, as the fastest `read` and `write` want it.
+struct Pages(Vec<Page>);
+
+#[derive(Clone, Copy)]
+#[repr(C, align(4096))]
+struct Page([i64; 512]);
+
+impl Pages {
+    fn new(bytes: usize) -> Self {
+        Self(vec![Page([7; 512]); bytes / size_of::<Page>()])
     }
 
-    /// Reports the round whose ratio is the median: its two speeds belong together.
-    fn report(mut self, report: &mut Report, name: &str, target: Target) {
-        self.0.sort_by(|(a, b), (c, d)| (a / b).total_cmp(&(c / d)));
-        let (ours, raw) = self.0.get(self.0.len() / 2).copied().unwrap_or((f64::NAN, f64::NAN));
-        report.ratio(name, ours, "MB/s", raw, target);
+    fn values(&self) -> &[i64] {
+        // SAFETY: pages lie next to each other, without padding.
+        unsafe { std::slice::from_raw_parts(self.0.as_ptr().cast(), self.0.len() * 512) }
+    }
+
+    fn bytes(&self) -> &[u8] {
+        // SAFETY: as above; integers are bytes.
+        unsafe { std::slice::from_raw_parts(self.0.as_ptr().cast(), size_of_val(self.0.as_slice())) }
+    }
+
+    fn bytes_mut(&mut self) -> &mut [u8] {
+        // SAFETY: as above; any bytes are integers.
+        unsafe { std::slice::from_raw_parts_mut(self.0.as_mut_ptr().cast(), size_of_val(self.0.as_slice())) }
     }
 }
 
@@ -280,81 +309,87 @@ fn bytes(options: &Options, report: &mut Report, name: &str, chunk: usize) {
     let turns = options.count(64);
     let (dir, per_turn) = (place(options, &format!("spill-{name}")), TURN / chunk);
     let store = Store::new(&dir.join("spills"), u64::MAX);
-    let from = vec![7_u8; chunk];
-    let mut into = vec![0_u8; chunk];
-    let (mut writes, mut reads) = (Rounds::default(), Rounds::default());
+    let (from, mut into) = (Pages::new(chunk), Pages::new(chunk));
+    let from = from.bytes();
+    let (mut writes, mut reads) = (Times::default(), Times::default());
     for round in 0..options.rounds {
         let path = dir.join(format!("raw-{round}"));
-        let (mut times, mut writer, mut spill, mut raw) = (Times::default(), None, None, None);
+        let (mut writer, mut spill, mut raw) = (None, None, None);
         for turn in 1..=turns {
-            times.turn(
+            writes.turn(
                 || {
                     let writer = writer.get_or_insert_with(|| store.begin());
-                    (0..per_turn).for_each(|_| writer.write(&from));
+                    (0..per_turn).for_each(|_| writer.write(from));
                     if turn == turns {
                         spill = Some(writer.finish());
                     }
                 },
                 || {
                     let raw = raw.get_or_insert_with(|| raw_file(&path));
-                    (0..per_turn).for_each(|_| raw.write_all(&from).expect("a raw write"));
+                    (0..per_turn).for_each(|_| raw.write_all(from).expect("a raw write"));
                 },
             );
         }
-        writes.add(turns * TURN, &times);
         let (spill, mut raw) = (spill.expect("a spill"), raw.expect("a file"));
         // SAFETY: a live spill.
         assert_eq!(unsafe { weir_spill_len(spill.0) }, (turns * TURN) as u64);
         raw.rewind().expect("a raw seek");
         let reader = spill.reader();
-        let mut times = Times::default();
         for _ in 0..turns {
             let (mut ours, mut theirs) = (0, 0);
             // One buffer for both: neither has the warmer one.
-            let buffer = std::cell::RefCell::new(&mut into);
-            times.turn(
+            let buffer = std::cell::RefCell::new(into.bytes_mut());
+            reads.turn(
                 || (0..per_turn).for_each(|_| ours += reader.read(&mut buffer.borrow_mut())),
                 || (0..per_turn).for_each(|_| theirs += raw.read(&mut buffer.borrow_mut()).expect("a raw read")),
             );
             assert_eq!((ours, theirs), (TURN, TURN));
         }
-        reads.add(turns * TURN, &times);
         drop((reader, spill, raw));
         std::fs::remove_file(&path).expect("the raw file goes");
     }
-    writes.report(report, &format!("spill.write.{name}"), Target::AtLeast(0.95));
-    reads.report(report, &format!("spill.read.{name}"), Target::AtLeast(0.95));
+    speeds(report, &format!("spill.write.{name}"), TURN, writes.medians(), Target::AtLeast(0.95));
+    speeds(report, &format!("spill.read.{name}"), TURN, reads.medians(), Target::AtLeast(0.95));
 }
 
-/// Every 8 bytes, added up: a consumer that uses all that it gets.
+/// Every 8 bytes, added up, as fast as memory gives them: a consumer that uses all that it gets.
 fn sum(values: &[i64]) -> i64 {
-    values.iter().fold(0, |sum, value| sum.wrapping_add(*value))
+    let mut lanes = [0_i64; 16];
+    let (chunks, rest) = values.as_chunks::<16>();
+    for chunk in chunks {
+        lanes.iter_mut().zip(chunk).for_each(|(lane, value)| *lane = lane.wrapping_add(*value));
+    }
+    lanes.iter().chain(rest).fold(0, |sum, value| sum.wrapping_add(*value))
 }
 
 fn mapped(options: &Options, report: &mut Report) {
     let turns = options.count(64);
-    let rows = MIB / size_of::<i64>();
     let dir = place(options, "spill-mmap");
     let store = Store::new(&dir.join("spills"), u64::MAX);
-    let column = Int64Array::from_iter_values(0..rows as i64);
-    let expected = sum(column.values());
-    let batch = RecordBatch::try_from_iter([("value", Arc::new(column.clone()) as Arc<dyn Array>)]).expect("a batch");
-    let raw_bytes: Vec<u8> = column.values().iter().flat_map(|value| value.to_ne_bytes()).collect();
-    let mut into = vec![0_i64; rows];
-    let mut rounds = Rounds::default();
+    let batch_of = |rows: usize| {
+        let column = Int64Array::from(vec![7; rows]);
+        RecordBatch::try_from_iter([("value", Arc::new(column) as Arc<dyn Array>)]).expect("a batch")
+    };
+    // As many rows as make 1 MiB with what goes before them, so that both files have the same bytes at the same places.
+    let most = MIB / size_of::<i64>();
+    let rows = most - (store.encoded(&batch_of(most)) - MIB) / size_of::<i64>();
+    let batch = batch_of(rows);
+    assert_eq!(store.encoded(&batch), MIB);
+    let mut into = Pages::new(MIB);
+    let mut times = Times::default();
     for round in 0..options.rounds {
         let path = dir.join(format!("raw-{round}"));
         let (mut raw, writer) = (raw_file(&path), store.begin_batches(&batch));
         let batches = turns * TURN / MIB;
         for _ in 0..batches {
             writer.write_batch(&batch);
-            raw.write_all(&raw_bytes).expect("a raw write");
+            raw.write_all(into.bytes()).expect("a raw write");
         }
         let spill = writer.finish();
         // SAFETY: a live spill.
         assert_eq!(unsafe { weir_spill_batch_count(spill.0) }, batches);
         raw.rewind().expect("a raw seek");
-        let (mut times, mut next) = (Times::default(), 0);
+        let mut next = 0;
         for _ in 0..turns {
             times.turn(
                 || {
@@ -362,25 +397,22 @@ fn mapped(options: &Options, report: &mut Report) {
                         let array = spill.mapped(next);
                         // SAFETY: a batch of one column of `rows` values without nulls, which lives as long as `array`.
                         let values = unsafe { std::slice::from_raw_parts(array.child(0).buffer(1).cast::<i64>(), rows) };
-                        assert_eq!(sum(values), expected);
+                        assert_eq!(sum(values), 7 * rows as i64);
                         next += 1;
                     }
                 },
                 || {
                     for _ in 0..TURN / MIB {
-                        // SAFETY: integers, of which any bytes are one.
-                        let bytes = unsafe { std::slice::from_raw_parts_mut(into.as_mut_ptr().cast::<u8>(), MIB) };
-                        raw.read_exact(bytes).expect("a raw read");
-                        assert_eq!(sum(&into), expected);
+                        raw.read_exact(into.bytes_mut()).expect("a raw read");
+                        assert_eq!(sum(into.values()), 7 * most as i64);
                     }
                 },
             );
         }
-        rounds.add(turns * TURN, &times);
         drop((spill, raw));
         std::fs::remove_file(&path).expect("the raw file goes");
     }
-    rounds.report(report, "spill.read.mmap", Target::AtLeast(1.5));
+    speeds(report, "spill.read.mmap", TURN, times.medians(), Target::AtLeast(1.5));
 }
 
 /// The median of the times of `count` calls, in nanoseconds, and their mean.
@@ -430,43 +462,35 @@ fn batches(options: &Options, report: &mut Report) {
     let (turns, batch) = (options.count(64), data::large());
     let dir = place(options, "spill-batches");
     let store = Store::new(&dir.join("spills"), u64::MAX);
-    let probe = store.begin_batches(&batch);
-    probe.write_batch(&batch);
-    // SAFETY: a live writer.
-    let per_turn = PER_TURN * unsafe { weir_spill_writer_len(probe.0) } as usize;
-    drop(probe);
-    let (from, mut into) = (vec![7_u8; MIB], vec![0_u8; MIB]);
-    let (mut rounds, mut writes, mut reads) = (Rounds::default(), Rounds::default(), Rounds::default());
+    let per_turn = PER_TURN * store.encoded(&batch);
+    let (from, mut into) = (Pages::new(MIB), Pages::new(MIB));
+    let (mut writes, mut reads) = (Times::default(), Times::default());
     for round in 0..options.rounds {
         let path = dir.join(format!("raw-{round}"));
         let (mut raw, writer) = (raw_file(&path), store.begin_batches(&batch));
-        let mut write = Times::default();
         for _ in 0..turns {
-            write.turn(
+            writes.turn(
                 || (0..PER_TURN).for_each(|_| writer.write_batch(&batch)),
-                || chunks(per_turn, |len| raw.write_all(&from[..len]).expect("a raw write")),
+                || chunks(per_turn, |len| raw.write_all(&from.bytes()[..len]).expect("a raw write")),
             );
         }
         let spill = writer.finish();
         raw.rewind().expect("a raw seek");
-        let (mut read, mut stream) = (Times::default(), spill.stream());
+        let mut stream = spill.stream();
         for _ in 0..turns {
-            read.turn(
+            reads.turn(
                 || (0..PER_TURN).for_each(|_| assert!(next(&mut stream))),
-                || chunks(per_turn, |len| raw.read_exact(&mut into[..len]).expect("a raw read")),
+                || chunks(per_turn, |len| raw.read_exact(&mut into.bytes_mut()[..len]).expect("a raw read")),
             );
         }
         assert!(!next(&mut stream));
-        let bytes = turns * per_turn;
-        writes.add(bytes, &write);
-        reads.add(bytes, &read);
-        rounds.add(2 * bytes, &Times { ours: write.ours + read.ours, raw: write.raw + read.raw, raw_first: false });
         drop((stream, spill, raw));
         std::fs::remove_file(&path).expect("the raw file goes");
     }
-    rounds.report(report, "spill.batches", Target::AtLeast(0.8));
-    writes.report(report, "spill.batches.write", Target::None);
-    reads.report(report, "spill.batches.read", Target::None);
+    let (write, read) = (writes.medians(), reads.medians());
+    speeds(report, "spill.batches", 2 * per_turn, (write.0 + read.0, write.1 + read.1), Target::AtLeast(0.8));
+    speeds(report, "spill.batches.write", per_turn, write, Target::None);
+    speeds(report, "spill.batches.read", per_turn, read, Target::None);
 }
 
 // ---- The cap ----

@@ -177,11 +177,7 @@ pub fn session() -> Arc<Session> {
 
 /// A local store's options: no floor, so that the machine's disk does not matter.
 pub fn local(base: &Path) -> SpillConfig {
-    SpillConfig {
-        backend: SpillBackend::Local { directory: Some(base.to_owned()) },
-        min_free_bytes: Some(0),
-        ..SpillConfig::default()
-    }
+    SpillConfig { backend: SpillBackend::Local { directory: Some(base.to_owned()) }, min_free_bytes: Some(0), ..SpillConfig::default() }
 }
 
 pub fn tiered(base: &Path, memory_bytes: u64) -> SpillConfig {
