@@ -40,7 +40,7 @@ release: ## the same as shipped: smallest and fastest, slow to build
 
 examples: build
 	mkdir -p $(OUT)/examples/c
-	for name in quickstart minimal; do \
+	for name in quickstart minimal external_sort; do \
 	  $(CC) $(CFLAGS) $(C_WARNINGS) -Iinclude -o $(OUT)/examples/c/$$name examples/c/$$name.c -L$(OUT) -lweir -Wl,-rpath,$(OUT); \
 	done
 
@@ -79,10 +79,15 @@ run-python-example: build
 test-demo: ## the examples on a build of the tests' profile
 	$(MAKE) demo PROFILE=$(TEST_PROFILE)
 	$(MAKE) run-minimal PROFILE=$(TEST_PROFILE)
+	$(MAKE) run-external-sort PROFILE=$(TEST_PROFILE)
 
-.PHONY: run-minimal
+.PHONY: run-minimal run-external-sort
 run-minimal: examples
 	lines=$$($(OUT)/examples/c/minimal examples/data/flights.arrow); echo "$$lines" | grep '^tail  position 16, 250 rows$$'
+
+run-external-sort: examples # more than its memory holds, and then so little that runs are merged two at a time
+	$(OUT)/examples/c/external_sort | grep 'sorted 1000000 rows, .* 2 merges'
+	$(OUT)/examples/c/external_sort 300000 1300 | grep 'sorted 300000 rows, .* 9 merges'
 
 $(VENV)/.ready: tests/python/requirements.txt
 	sh scripts/venv.sh $(VENV) tests/python/requirements.txt

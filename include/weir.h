@@ -301,6 +301,14 @@ enum WeirResult
    * A `WeirManifest *`.
    */
   WEIR_RESULT_MANIFEST = 6,
+  /**
+   * A `WeirSpill *`.
+   */
+  WEIR_RESULT_SPILL = 7,
+  /**
+   * A `WeirBatch *`.
+   */
+  WEIR_RESULT_BATCH = 8,
 };
 #ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L
@@ -381,10 +389,48 @@ typedef int32_t WeirCompression;
 #endif // __cplusplus
 
 /**
+ * Where a spill store keeps its bytes.
+ */
+enum WeirSpillBackend
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : int32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+  /**
+   * In files of a local directory.
+   */
+  WEIR_SPILL_BACKEND_LOCAL = 0,
+  /**
+   * In memory.
+   */
+  WEIR_SPILL_BACKEND_MEMORY = 1,
+  /**
+   * In objects of an object store.
+   */
+  WEIR_SPILL_BACKEND_OBJECT = 2,
+  /**
+   * In memory up to `memory_bytes`, then in files of a local directory.
+   */
+  WEIR_SPILL_BACKEND_TIERED = 3,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum WeirSpillBackend WeirSpillBackend;
+#else
+typedef int32_t WeirSpillBackend;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
+/**
  * The owner of a shard, which appends one entry per call and buffers nothing. All functions may be called from any thread at
  * once; appends take turns.
  */
 typedef struct WeirAppender WeirAppender;
+
+/**
+ * A batch, as `_async` calls give it. Immutable; it may be used from any thread.
+ */
+typedef struct WeirBatch WeirBatch;
 
 /**
  * Bytes that the library gives away, text as a rule. Owned by whoever received it; free it with weir_buffer_free().
@@ -419,6 +465,31 @@ typedef struct WeirQueue WeirQueue;
  * thread.
  */
 typedef struct WeirSession WeirSession;
+
+/**
+ * What was spilled: bytes, or batches. Deleted, and its bytes returned to the budget, when it is freed and no reader, stream or mapped
+ * batch of it is left. All functions may be called from any thread at once.
+ */
+typedef struct WeirSpill WeirSpill;
+
+/**
+ * A position in a spill, from which its bytes are read one after the other. All functions may be called from any thread at once;
+ * they take turns, in the order of their calls.
+ */
+typedef struct WeirSpillReader WeirSpillReader;
+
+/**
+ * Scratch space for what does not fit into memory: sort runs, partitions, hash tables. What is written is deleted when its last
+ * reader lets go of it, and reclaimed by the next process if this one is killed. All that is written through a store obeys
+ * its cap together. All functions may be called from any thread at once.
+ */
+typedef struct WeirSpillStore WeirSpillStore;
+
+/**
+ * A spill that is being written. All functions may be called from any thread at once; writes take turns, in the order of their
+ * calls, and nothing interleaves.
+ */
+typedef struct WeirSpillWriter WeirSpillWriter;
 
 /**
  * A tailer that pushes. It may be used from any thread, also from within its own callback.
@@ -645,6 +716,11 @@ typedef struct {
    * How many there are.
    */
   size_t store_settings_len;
+  /**
+   * The spill store of all that is opened through the session; NULL (default) for a local one, made when it is first asked for. The
+   * session keeps what it needs of it.
+   */
+  const WeirSpillStore *spill;
 } WeirSessionOptions;
 
 /**
@@ -991,6 +1067,190 @@ typedef struct {
   uint32_t reserved2;
 } WeirTailerOptions;
 
+/**
+ * Options of weir_spill_store_new().
+ */
+typedef struct {
+  /**
+   * `sizeof(WeirSpillStoreOptions)`.
+   */
+  uint32_t struct_size;
+  /**
+   * A `WEIR_SPILL_BACKEND_*`; default WEIR_SPILL_BACKEND_LOCAL.
+   */
+  int32_t backend;
+  /**
+   * LOCAL and TIERED: the directory, which is made when it is first written to; NULL (default) = one below the operating system's
+   * directory for temporary files. OBJECT: the URL. MEMORY: NULL.
+   */
+  const char *location;
+  /**
+   * The most bytes that may be held at once; UINT64_MAX (default) = no cap, 0 = nothing may be written.
+   */
+  uint64_t cap_bytes;
+  /**
+   * TIERED: the most bytes that are kept in memory.
+   */
+  uint64_t memory_bytes;
+  /**
+   * LOCAL and TIERED: a write that would leave less free on the file system is refused; -1 (default) = 5 % of it or 1 GiB, whichever
+   * is smaller; 0 = no such floor.
+   */
+  int64_t min_free_bytes;
+  /**
+   * OBJECT: what a store that is gone left behind is deleted after so many milliseconds; -1 (default) = 24 hours.
+   */
+  int64_t reclaim_age_ms;
+  /**
+   * The buffer of each writer, in bytes; default 64 KiB.
+   */
+  uint32_t buffer_bytes;
+  /**
+   * Must be 0.
+   */
+  uint32_t reserved;
+} WeirSpillStoreOptions;
+
+/**
+ * What a spill store holds and did. Set `struct_size` before the call. A store's figures include those of its children, but
+ * for `cap_bytes`.
+ */
+typedef struct {
+  /**
+   * `sizeof(WeirSpillStats)` as the caller knows it: no more is written.
+   */
+  uint32_t struct_size;
+  /**
+   * 0.
+   */
+  uint32_t reserved;
+  /**
+   * Bytes held now, by unfinished writers and by spills.
+   */
+  uint64_t live_bytes;
+  /**
+   * The most bytes that were held at once.
+   */
+  uint64_t peak_bytes;
+  /**
+   * The cap; UINT64_MAX = none.
+   */
+  uint64_t cap_bytes;
+  /**
+   * Bytes of `live_bytes` that are held in memory.
+   */
+  uint64_t memory_bytes;
+  /**
+   * Spills that were finished and still have a reader.
+   */
+  uint64_t open_spills;
+  /**
+   * Writers that are not finished.
+   */
+  uint64_t open_writers;
+  /**
+   * Spills that were finished, ever.
+   */
+  uint64_t spills_total;
+  /**
+   * Bytes written, ever.
+   */
+  uint64_t written_bytes;
+  /**
+   * Bytes read, ever.
+   */
+  uint64_t read_bytes;
+  /**
+   * Writes refused by the cap.
+   */
+  uint64_t cap_refusals;
+  /**
+   * Writes refused by the floor of free space.
+   */
+  uint64_t floor_refusals;
+  /**
+   * Nanoseconds spent writing.
+   */
+  uint64_t write_ns;
+  /**
+   * Nanoseconds spent reading.
+   */
+  uint64_t read_ns;
+  /**
+   * Directories of dead processes that were deleted.
+   */
+  uint64_t swept_directories;
+  /**
+   * The bytes that were in them.
+   */
+  uint64_t swept_bytes;
+} WeirSpillStats;
+
+/**
+ * Options of weir_spill_begin() and weir_spill_begin_batches().
+ */
+typedef struct {
+  /**
+   * `sizeof(WeirSpillOptions)`.
+   */
+  uint32_t struct_size;
+  /**
+   * Compression of batches, a `WEIR_COMPRESSION_*`; default none. Bytes are stored as they are.
+   */
+  int32_t compression;
+  /**
+   * 1: what is stored is encrypted with a key that only this process's memory has; default 0.
+   */
+  uint8_t encrypt;
+  /**
+   * 1 (default): offsets, UTF-8 and keys of every batch are checked. 0 leaves that to whoever made the batches: if they are wrong,
+   * the process may read wild memory.
+   */
+  uint8_t validate;
+  /**
+   * Must be 0.
+   */
+  uint8_t reserved[6];
+} WeirSpillOptions;
+
+/**
+ * Some bytes of the caller's.
+ */
+typedef struct {
+  /**
+   * Where they begin; may be NULL if there are none.
+   */
+  const uint8_t *data;
+  /**
+   * How many there are.
+   */
+  size_t len;
+} WeirBytes;
+
+/**
+ * How batches are read.
+ */
+typedef struct {
+  /**
+   * `sizeof(WeirSpillReadOptions)`.
+   */
+  uint32_t struct_size;
+  /**
+   * 1: batches are not copied, but lie in the mapped file, aligned to 64 bytes. Not for spills that are compressed, encrypted, or in
+   * an object store (WEIR_STATUS_UNSUPPORTED). Default 0.
+   */
+  uint8_t map;
+  /**
+   * With `map`, 1: the first map of each batch compares it with its checksum, which reads all of it; default 0: only its structure is
+   * checked, offsets, UTF-8 and keys included. Batches that are read are always compared.
+   */
+  uint8_t verify;
+  /**
+   * Must be 0.
+   */
+  uint8_t reserved[2];
+} WeirSpillReadOptions;
+
 #ifdef __cplusplus
 extern "C" {
 #endif // __cplusplus
@@ -1212,6 +1472,16 @@ void weir_session_options_init(WeirSessionOptions *options, uint32_t struct_size
  * @return WEIR_STATUS_OK, WEIR_STATUS_INVALID_ARGUMENT naming an unknown setting or a bad value
  */
 WeirStatus weir_session_new(const WeirSessionOptions *options, WeirSession **session, WeirError **error);
+
+/**
+ * The spill store of a session: the one of its options, or a local one without a cap. Makes no directory.
+ *
+ * @param session  the session
+ * @param store    receives the store; free it with weir_spill_store_free()
+ * @param error    receives the error, unless NULL
+ * @return WEIR_STATUS_OK, WEIR_STATUS_INVALID_ARGUMENT
+ */
+WeirStatus weir_session_spill_store(const WeirSession *session, WeirSpillStore **store, WeirError **error);
 
 /**
  * Frees a session. What was opened through it goes on and keeps what it needs. NULL is allowed.
@@ -2270,6 +2540,498 @@ WeirStatus weir_entry_stream(const WeirEntry *entry, struct ArrowArrayStream *st
 void weir_entry_free(WeirEntry *entry);
 
 /**
+ * Fills options with their defaults.
+ *
+ * @param options      the struct
+ * @param struct_size  `sizeof(WeirSpillStoreOptions)` as the caller knows it, in bytes: no more is written
+ */
+void weir_spill_store_options_init(WeirSpillStoreOptions *options, uint32_t struct_size);
+
+/**
+ * Makes a spill store. Makes no request, no directory and no thread: that is left to the first write.
+ *
+ * @param session  whose metrics show the store, and whose settings reach its object store; NULL for a session of its own
+ * @param options  NULL for the defaults: local, without a cap
+ * @param store    receives the store; free it with weir_spill_store_free()
+ * @param error    receives the error, unless NULL
+ * @return WEIR_STATUS_OK, WEIR_STATUS_INVALID_ARGUMENT, WEIR_STATUS_UNSUPPORTED
+ */
+WeirStatus weir_spill_store_new(const WeirSession *session,
+                                const WeirSpillStoreOptions *options,
+                                WeirSpillStore **store,
+                                WeirError **error);
+
+/**
+ * Makes a store whose spills count against its own cap and against that of `store`, such as one per tenant or per query. It
+ * shares the place of `store` and has statistics of its own. May be nested.
+ *
+ * @param store      the store; it may be freed before its child
+ * @param cap_bytes  the child's cap; UINT64_MAX = none but those above
+ * @param child      receives the child; free it with weir_spill_store_free()
+ * @param error      receives the error, unless NULL
+ * @return WEIR_STATUS_OK, WEIR_STATUS_INVALID_ARGUMENT
+ */
+WeirStatus weir_spill_store_child(const WeirSpillStore *store,
+                                  uint64_t cap_bytes,
+                                  WeirSpillStore **child,
+                                  WeirError **error);
+
+/**
+ * The bytes that a spill store holds now, its children's included; 0 for NULL.
+ */
+uint64_t weir_spill_store_used_bytes(const WeirSpillStore *store);
+
+/**
+ * The cap of a spill store; UINT64_MAX if it has none of its own, 0 for NULL.
+ */
+uint64_t weir_spill_store_cap_bytes(const WeirSpillStore *store);
+
+/**
+ * What a spill store holds and did.
+ *
+ * @param store  the store
+ * @param stats  its `struct_size` is set; receives the rest
+ * @param error  receives the error, unless NULL
+ * @return WEIR_STATUS_OK, WEIR_STATUS_INVALID_ARGUMENT
+ */
+WeirStatus weir_spill_store_stats(const WeirSpillStore *store,
+                                  WeirSpillStats *stats,
+                                  WeirError **error);
+
+/**
+ * Frees a spill store. Its writers and spills go on and keep what they need of it. NULL is allowed.
+ */
+void weir_spill_store_free(WeirSpillStore *store);
+
+/**
+ * Fills options with their defaults.
+ *
+ * @param options      the struct
+ * @param struct_size  `sizeof(WeirSpillOptions)` as the caller knows it, in bytes: no more is written
+ */
+void weir_spill_options_init(WeirSpillOptions *options, uint32_t struct_size);
+
+/**
+ * Begins a spill of bytes. Does no I/O.
+ *
+ * @param store    the store; it may be freed before the writer
+ * @param options  NULL for the defaults; `compression` must be none
+ * @param writer   receives the writer; free it with weir_spill_writer_free()
+ * @param error    receives the error, unless NULL
+ * @return WEIR_STATUS_OK, WEIR_STATUS_INVALID_ARGUMENT, WEIR_STATUS_UNSUPPORTED
+ */
+WeirStatus weir_spill_begin(const WeirSpillStore *store,
+                            const WeirSpillOptions *options,
+                            WeirSpillWriter **writer,
+                            WeirError **error);
+
+/**
+ * Begins a spill of Arrow batches, each of which can be read back by its number. Does no I/O.
+ *
+ * @param store    the store; it may be freed before the writer
+ * @param schema   the schema of every batch to come, a struct; borrowed. It may have no columns.
+ * @param options  NULL for the defaults
+ * @param writer   receives the writer; free it with weir_spill_writer_free()
+ * @param error    receives the error, unless NULL
+ * @return WEIR_STATUS_OK, WEIR_STATUS_INVALID_ARGUMENT, WEIR_STATUS_UNSUPPORTED; WEIR_STATUS_SCHEMA_MISMATCH if Arrow IPC cannot hold the
+ * schema
+ */
+WeirStatus weir_spill_begin_batches(const WeirSpillStore *store,
+                                    const struct ArrowSchema *schema,
+                                    const WeirSpillOptions *options,
+                                    WeirSpillWriter **writer,
+                                    WeirError **error);
+
+/**
+ * Appends bytes. What fits into the writer's buffer is copied and costs no I/O.
+ *
+ * @param writer      the writer
+ * @param data        the bytes; NULL if there are none
+ * @param len         how many
+ * @param timeout_ms  < 0 = for ever. When it passes, nothing was written.
+ * @param error       receives the error, unless NULL
+ * @return WEIR_STATUS_OK. Refused, the writer goes on: WEIR_STATUS_DISK_CAP_EXCEEDED (details `cap_bytes`, `used_bytes`,
+ * `requested_bytes`), WEIR_STATUS_STORAGE_FULL for the floor of free space (details `free_bytes`, `floor_bytes`, `requested_bytes`),
+ * WEIR_STATUS_TIMED_OUT, WEIR_STATUS_INVALID_ARGUMENT. The spill is lost, and every later call says the same: WEIR_STATUS_STORAGE_FULL for
+ * a full disk, WEIR_STATUS_PERMISSION_DENIED, WEIR_STATUS_STORAGE. WEIR_STATUS_CLOSED after the end
+ */
+WeirStatus weir_spill_writer_write(const WeirSpillWriter *writer,
+                                   const uint8_t *data,
+                                   size_t len,
+                                   int64_t timeout_ms,
+                                   WeirError **error);
+
+/**
+ * weir_spill_writer_write() with a completion. The bytes are copied before it returns; those that fit into the
+ * writer's buffer are written by then. Writes that are under way at once are done
+ * in the order of their calls.
+ *
+ * @param writer      the writer
+ * @param data        the bytes; NULL if there are none
+ * @param len         how many
+ * @param completion  what to complete
+ * @param error       receives the error, unless NULL
+ * @return WEIR_STATUS_OK if accepted, WEIR_STATUS_INVALID_ARGUMENT
+ */
+WeirStatus weir_spill_writer_write_async(const WeirSpillWriter *writer,
+                                         const uint8_t *data,
+                                         size_t len,
+                                         WeirCompletion completion,
+                                         WeirError **error);
+
+/**
+ * Appends bytes that lie in several places, all or none of them.
+ *
+ * @param writer      the writer
+ * @param parts       where the bytes lie; NULL if there are none
+ * @param parts_len   how many places
+ * @param timeout_ms  < 0 = for ever. When it passes, nothing was written.
+ * @param error       receives the error, unless NULL
+ * @return as weir_spill_writer_write()
+ */
+WeirStatus weir_spill_writer_writev(const WeirSpillWriter *writer,
+                                    const WeirBytes *parts,
+                                    size_t parts_len,
+                                    int64_t timeout_ms,
+                                    WeirError **error);
+
+/**
+ * Appends a batch. Only its own rows are written, not the parents of a slice. It may have no rows.
+ *
+ * @param writer      the writer, of weir_spill_begin_batches()
+ * @param array       the batch, a struct array of the writer's schema; consumed on every return
+ * @param timeout_ms  < 0 = for ever. When it passes, nothing was written.
+ * @param error       receives the error, unless NULL
+ * @return as weir_spill_writer_write(); WEIR_STATUS_INVALID_DATA
+ */
+WeirStatus weir_spill_writer_write_batch(const WeirSpillWriter *writer,
+                                         struct ArrowArray *array,
+                                         int64_t timeout_ms,
+                                         WeirError **error);
+
+/**
+ * weir_spill_writer_write_batch() with a completion. The batch is kept until it is written.
+ *
+ * @param writer      the writer, of weir_spill_begin_batches()
+ * @param array       the batch, a struct array of the writer's schema; consumed on every return
+ * @param completion  what to complete
+ * @param error       receives the error, unless NULL
+ * @return WEIR_STATUS_OK if accepted, WEIR_STATUS_INVALID_DATA, WEIR_STATUS_INVALID_ARGUMENT
+ */
+WeirStatus weir_spill_writer_write_batch_async(const WeirSpillWriter *writer,
+                                               struct ArrowArray *array,
+                                               WeirCompletion completion,
+                                               WeirError **error);
+
+/**
+ * Appends all batches of a stream. The stream must not write to the same writer.
+ *
+ * @param writer      the writer, of weir_spill_begin_batches()
+ * @param stream      the stream, of the writer's schema; consumed on every return
+ * @param timeout_ms  for all together; < 0 = for ever
+ * @param error       receives the error, unless NULL; its detail `accepted` says how many batches were written before
+ * @return as weir_spill_writer_write_batch(); WEIR_STATUS_SCHEMA_MISMATCH
+ */
+WeirStatus weir_spill_writer_write_stream(const WeirSpillWriter *writer,
+                                          struct ArrowArrayStream *stream,
+                                          int64_t timeout_ms,
+                                          WeirError **error);
+
+/**
+ * weir_spill_writer_write_stream() with a completion. The stream is read on a thread of weir's.
+ *
+ * @param writer      the writer, of weir_spill_begin_batches()
+ * @param stream      the stream, of the writer's schema; consumed on every return
+ * @param completion  what to complete
+ * @param error       receives the error, unless NULL
+ * @return WEIR_STATUS_OK if accepted, WEIR_STATUS_INVALID_ARGUMENT
+ */
+WeirStatus weir_spill_writer_write_stream_async(const WeirSpillWriter *writer,
+                                                struct ArrowArrayStream *stream,
+                                                WeirCompletion completion,
+                                                WeirError **error);
+
+/**
+ * The bytes that a writer took so far: of batches, as they are encoded. Before encryption. Also after the end; 0 for NULL.
+ */
+uint64_t weir_spill_writer_len(const WeirSpillWriter *writer);
+
+/**
+ * Ends a spill and makes it readable. The writer is closed afterwards, whatever comes of it, and still to be freed. Never refused by
+ * the cap: what was written counts already.
+ *
+ * @param writer      the writer
+ * @param timeout_ms  < 0 = for ever. When it passes while the store works, the spill is lost.
+ * @param spill       receives the spill; free it with weir_spill_free()
+ * @param error       receives the error, unless NULL
+ * @return WEIR_STATUS_OK, WEIR_STATUS_CLOSED, WEIR_STATUS_TIMED_OUT, WEIR_STATUS_STORAGE_FULL, WEIR_STATUS_STORAGE
+ */
+WeirStatus weir_spill_writer_finish(const WeirSpillWriter *writer,
+                                    int64_t timeout_ms,
+                                    WeirSpill **spill,
+                                    WeirError **error);
+
+/**
+ * weir_spill_writer_finish() with a completion: the event's `result` is the spill.
+ *
+ * @param writer      the writer
+ * @param completion  what to complete
+ * @param error       receives the error, unless NULL
+ * @return WEIR_STATUS_OK if accepted, WEIR_STATUS_INVALID_ARGUMENT
+ */
+WeirStatus weir_spill_writer_finish_async(const WeirSpillWriter *writer, WeirCompletion completion, WeirError **error);
+
+/**
+ * Deletes what was written and returns its bytes. Does not wait: a write that is under way on another thread is the last. Does
+ * nothing after weir_spill_writer_finish().
+ *
+ * @param writer  the writer
+ * @param error   receives the error, unless NULL
+ * @return WEIR_STATUS_OK, WEIR_STATUS_INVALID_ARGUMENT
+ */
+WeirStatus weir_spill_writer_abort(const WeirSpillWriter *writer,
+                                   WeirError **error);
+
+/**
+ * Frees a writer. One that was not finished is aborted, once what is under way is done. NULL is allowed.
+ */
+void weir_spill_writer_free(WeirSpillWriter *writer);
+
+/**
+ * Fills options with their defaults.
+ *
+ * @param options      the struct
+ * @param struct_size  `sizeof(WeirSpillReadOptions)` as the caller knows it, in bytes: no more is written
+ */
+void weir_spill_read_options_init(WeirSpillReadOptions *options, uint32_t struct_size);
+
+/**
+ * The bytes of a spill, as they were written; of batches, as they were encoded. 0 for NULL.
+ */
+uint64_t weir_spill_len(const WeirSpill *spill);
+
+/**
+ * The bytes that a spill takes of its store's budget: more than weir_spill_len() if it is encrypted. 0 for NULL.
+ */
+uint64_t weir_spill_stored_bytes(const WeirSpill *spill);
+
+/**
+ * The rows of all batches of a spill; 0 if it has bytes, and for NULL.
+ */
+uint64_t weir_spill_rows(const WeirSpill *spill);
+
+/**
+ * The number of batches of a spill: as many as were written. 0 if it has bytes, and for NULL.
+ */
+size_t weir_spill_batch_count(const WeirSpill *spill);
+
+/**
+ * Exports the schema of a spill's batches.
+ *
+ * @param spill   the spill, of batches
+ * @param schema  receives the schema; call its `release`
+ * @param error   receives the error, unless NULL
+ * @return WEIR_STATUS_OK, WEIR_STATUS_INVALID_ARGUMENT
+ */
+WeirStatus weir_spill_schema(const WeirSpill *spill, struct ArrowSchema *schema, WeirError **error);
+
+/**
+ * Reads bytes, straight into the caller's memory.
+ *
+ * @param spill       the spill
+ * @param offset      where to begin
+ * @param out         receives the bytes; NULL if `len` is 0
+ * @param len         how many bytes are wanted
+ * @param timeout_ms  < 0 = for ever
+ * @param n           receives how many there are: less than `len` only at the end of the spill, 0 beyond it
+ * @param error       receives the error, unless NULL
+ * @return WEIR_STATUS_OK, WEIR_STATUS_CORRUPTION, WEIR_STATUS_STORAGE, WEIR_STATUS_TIMED_OUT, WEIR_STATUS_INVALID_ARGUMENT
+ */
+WeirStatus weir_spill_read_at(const WeirSpill *spill,
+                              uint64_t offset,
+                              uint8_t *out,
+                              size_t len,
+                              int64_t timeout_ms,
+                              size_t *n,
+                              WeirError **error);
+
+/**
+ * weir_spill_read_at() with a completion: the event's `result` is a buffer with the bytes.
+ *
+ * @param spill       the spill
+ * @param offset      where to begin
+ * @param len         how many bytes are wanted; fewer come only at the end of the spill
+ * @param completion  what to complete
+ * @param error       receives the error, unless NULL
+ * @return WEIR_STATUS_OK if accepted, WEIR_STATUS_INVALID_ARGUMENT
+ */
+WeirStatus weir_spill_read_at_async(const WeirSpill *spill,
+                                    uint64_t offset,
+                                    size_t len,
+                                    WeirCompletion completion,
+                                    WeirError **error);
+
+/**
+ * Shows all bytes of a spill without copying them: those of a file are mapped.
+ *
+ * @param spill  the spill, in memory or on a local disk, and not encrypted
+ * @param data   receives where they begin, borrowed until the spill is freed; NULL if there are none
+ * @param len    receives how many there are
+ * @param error  receives the error, unless NULL
+ * @return WEIR_STATUS_OK, WEIR_STATUS_UNSUPPORTED, WEIR_STATUS_CORRUPTION, WEIR_STATUS_STORAGE, WEIR_STATUS_INVALID_ARGUMENT
+ */
+WeirStatus weir_spill_map(const WeirSpill *spill,
+                          const uint8_t **data,
+                          size_t *len,
+                          WeirError **error);
+
+/**
+ * Reads one batch of a spill. It stays valid after the spill is freed.
+ *
+ * @param spill       the spill, of batches
+ * @param index       which batch, from 0, in the order in which they were written
+ * @param options     NULL for the defaults
+ * @param timeout_ms  < 0 = for ever
+ * @param array       receives the batch as a struct array of the spill's schema; call its `release`
+ * @param error       receives the error, unless NULL; its detail `batch` says which batch is damaged
+ * @return WEIR_STATUS_OK, WEIR_STATUS_CORRUPTION, WEIR_STATUS_UNSUPPORTED, WEIR_STATUS_STORAGE, WEIR_STATUS_TIMED_OUT;
+ * WEIR_STATUS_INVALID_ARGUMENT if there is no such batch
+ */
+WeirStatus weir_spill_batch(const WeirSpill *spill,
+                            size_t index,
+                            const WeirSpillReadOptions *options,
+                            int64_t timeout_ms,
+                            struct ArrowArray *array,
+                            WeirError **error);
+
+/**
+ * weir_spill_batch() with a completion: the event's `result` is the batch.
+ *
+ * @param spill       the spill, of batches
+ * @param index       which batch, from 0
+ * @param options     NULL for the defaults
+ * @param completion  what to complete
+ * @param error       receives the error, unless NULL
+ * @return WEIR_STATUS_OK if accepted, WEIR_STATUS_INVALID_ARGUMENT
+ */
+WeirStatus weir_spill_batch_async(const WeirSpill *spill,
+                                  size_t index,
+                                  const WeirSpillReadOptions *options,
+                                  WeirCompletion completion,
+                                  WeirError **error);
+
+/**
+ * Exports the batches of a spill in order as a stream, with read-ahead. It is a reader of its own: the spill may be freed before it. A
+ * damaged batch is an error of the stream's `get_next`.
+ *
+ * @param spill    the spill, of batches
+ * @param options  NULL for the defaults
+ * @param stream   receives the stream; call its `release`
+ * @param error    receives the error, unless NULL
+ * @return WEIR_STATUS_OK, WEIR_STATUS_INVALID_ARGUMENT
+ */
+WeirStatus weir_spill_stream(const WeirSpill *spill,
+                             const WeirSpillReadOptions *options,
+                             struct ArrowArrayStream *stream,
+                             WeirError **error);
+
+/**
+ * Frees a spill. Its readers, streams and mapped batches go on; the last of them deletes it and returns its bytes to the budget.
+ * NULL is allowed.
+ */
+void weir_spill_free(WeirSpill *spill);
+
+/**
+ * Makes a reader that begins at the first byte. There may be many at once. It keeps the spill, which may be freed before it.
+ *
+ * @param spill   the spill; of batches, their encoded bytes are read
+ * @param reader  receives the reader; free it with weir_spill_reader_free()
+ * @param error   receives the error, unless NULL
+ * @return WEIR_STATUS_OK, WEIR_STATUS_INVALID_ARGUMENT
+ */
+WeirStatus weir_spill_reader(const WeirSpill *spill,
+                             WeirSpillReader **reader,
+                             WeirError **error);
+
+/**
+ * Reads the next bytes, straight into the caller's memory if they are many.
+ *
+ * @param reader      the reader
+ * @param out         receives the bytes; NULL if `len` is 0
+ * @param len         how many bytes are wanted
+ * @param timeout_ms  < 0 = for ever
+ * @param n           receives how many there are: fewer than `len` only at the end of the spill, 0 when all were read
+ * @param error       receives the error, unless NULL; the reader is where it was then
+ * @return WEIR_STATUS_OK, WEIR_STATUS_CORRUPTION, WEIR_STATUS_STORAGE, WEIR_STATUS_TIMED_OUT, WEIR_STATUS_INVALID_ARGUMENT
+ */
+WeirStatus weir_spill_reader_read(const WeirSpillReader *reader,
+                                  uint8_t *out,
+                                  size_t len,
+                                  int64_t timeout_ms,
+                                  size_t *n,
+                                  WeirError **error);
+
+/**
+ * weir_spill_reader_read() with a completion: the event's `result` is a buffer with the bytes, empty when all were read. Reads that
+ * are under way at once are done in the order of their calls.
+ *
+ * @param reader      the reader
+ * @param len         how many bytes are wanted; fewer come only at the end of the spill
+ * @param completion  what to complete
+ * @param error       receives the error, unless NULL
+ * @return WEIR_STATUS_OK if accepted, WEIR_STATUS_INVALID_ARGUMENT
+ */
+WeirStatus weir_spill_reader_read_async(const WeirSpillReader *reader,
+                                        size_t len,
+                                        WeirCompletion completion,
+                                        WeirError **error);
+
+/**
+ * Sets where the next read begins, once the reads before it are done.
+ *
+ * @param reader  the reader
+ * @param offset  from the beginning of the spill, in bytes; beyond its end nothing is read
+ * @param error   receives the error, unless NULL
+ * @return WEIR_STATUS_OK, WEIR_STATUS_INVALID_ARGUMENT
+ */
+WeirStatus weir_spill_reader_seek(const WeirSpillReader *reader, uint64_t offset, WeirError **error);
+
+/**
+ * Frees a reader, once what is under way is done. NULL is allowed.
+ */
+void weir_spill_reader_free(WeirSpillReader *reader);
+
+/**
+ * Exports a batch, without copying. It stays valid after the batch is freed.
+ *
+ * @param batch  the batch
+ * @param array  receives the batch as a struct array; call its `release`
+ * @param error  receives the error, unless NULL
+ * @return WEIR_STATUS_OK, WEIR_STATUS_INVALID_ARGUMENT
+ */
+WeirStatus weir_batch_array(const WeirBatch *batch, struct ArrowArray *array, WeirError **error);
+
+/**
+ * Exports the schema of a batch.
+ *
+ * @param batch   the batch
+ * @param schema  receives the schema; call its `release`
+ * @param error   receives the error, unless NULL
+ * @return WEIR_STATUS_OK, WEIR_STATUS_INVALID_ARGUMENT
+ */
+WeirStatus weir_batch_schema(const WeirBatch *batch, struct ArrowSchema *schema, WeirError **error);
+
+/**
+ * The number of rows of a batch; 0 for NULL.
+ */
+uint64_t weir_batch_rows(const WeirBatch *batch);
+
+/**
+ * Frees a batch. NULL is allowed.
+ */
+void weir_batch_free(WeirBatch *batch);
+
+/**
  * Opens an Arrow IPC file or IPC stream on a local disk as a stream of batches. Every byte of it is checked: a damaged file is
  * an error, here or of the stream's `get_next`.
  *
@@ -2298,12 +3060,16 @@ uint64_t weir_live_handles(void);
 #define WEIR_RUNTIME_OPTIONS_INIT {(uint32_t)sizeof(WeirRuntimeOptions), 0, 0, 0, NULL, NULL, NULL, NULL}
 #define WEIR_LOG_SINK_INIT {(uint32_t)sizeof(WeirLogSink), 0, NULL, NULL, NULL}
 #define WEIR_QUEUE_OPTIONS_INIT {(uint32_t)sizeof(WeirQueueOptions), 0}
-#define WEIR_SESSION_OPTIONS_INIT {(uint32_t)sizeof(WeirSessionOptions), 0, NULL, 0}
+#define WEIR_SESSION_OPTIONS_INIT {(uint32_t)sizeof(WeirSessionOptions), 0, NULL, 0, NULL}
 #define WEIR_TRIM_OPTIONS_INIT {(uint32_t)sizeof(WeirTrimOptions), 0, -1}
 #define WEIR_WRITER_OPTIONS_INIT {(uint32_t)sizeof(WeirWriterOptions), 1, 1, 1, 0, 0, 3, -1, 8388608u, 67108864u, 50, 2, -1, -1}
 #define WEIR_APPENDER_OPTIONS_INIT {(uint32_t)sizeof(WeirAppenderOptions), 1, 1, {0, 0}, 0, 3, 50, 2, -1, -1}
 #define WEIR_TAILER_OPTIONS_INIT {(uint32_t)sizeof(WeirTailerOptions), 0, {0, 0, 0}, 0, 67108864u, 32, 2, 1000, 0}
+#define WEIR_SPILL_STORE_OPTIONS_INIT {(uint32_t)sizeof(WeirSpillStoreOptions), 0, NULL, UINT64_MAX, 0, -1, -1, 65536u, 0}
+#define WEIR_SPILL_OPTIONS_INIT {(uint32_t)sizeof(WeirSpillOptions), 0, 0, 1, {0, 0, 0, 0, 0, 0}}
+#define WEIR_SPILL_READ_OPTIONS_INIT {(uint32_t)sizeof(WeirSpillReadOptions), 0, 0, {0, 0}}
 
 /* Results: only their size is told to the library. */
 #define WEIR_WRITER_STATS_INIT {(uint32_t)sizeof(WeirWriterStats), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}
 #define WEIR_WRITER_MEMORY_INIT {(uint32_t)sizeof(WeirWriterMemory), 0, 0, 0, 0, 0}
+#define WEIR_SPILL_STATS_INIT {(uint32_t)sizeof(WeirSpillStats), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}

@@ -10,6 +10,7 @@ use parking_lot::Mutex;
 use crate::env::Env;
 use crate::error::Result;
 use crate::runtime;
+use crate::spill::{SpillConfig, SpillStore};
 use crate::store::{self, RequestCounts, Settings, Store};
 
 /// Something that has figures to show: a writer, a tailer.
@@ -115,6 +116,8 @@ pub struct Session {
     env: Env,
     stores: Mutex<HashMap<Key, Store>>,
     sources: Mutex<Sources>,
+    /// Made when it is first asked for, unless one was given.
+    spill: Mutex<Option<SpillStore>>,
 }
 
 #[derive(Default)]
@@ -139,7 +142,7 @@ impl Session {
     /// A session in the surroundings `env`.
     pub fn with_env(settings: Settings, env: Env) -> Result<Arc<Self>> {
         runtime::check_fork()?;
-        Ok(Arc::new(Self { settings, env, stores: Mutex::default(), sources: Mutex::default() }))
+        Ok(Arc::new(Self { settings, env, stores: Mutex::default(), sources: Mutex::default(), spill: Mutex::default() }))
     }
 
     /// The surroundings.
@@ -161,6 +164,20 @@ impl Session {
             runtime::handle()?;
         }
         Ok(self.stores.lock().entry((store.identity(), fsync)).or_insert(store).clone())
+    }
+
+    /// The spill store of all that is opened through this session: the one it was given, or a local one with the defaults.
+    pub fn spill_store(self: &Arc<Self>) -> Result<SpillStore> {
+        let mut spill = self.spill.lock();
+        match &*spill {
+            Some(store) => Ok(store.clone()),
+            None => Ok(spill.insert(SpillStore::new(self, &SpillConfig::default())?).clone()),
+        }
+    }
+
+    /// Has [`Session::spill_store`] give `store` from now on.
+    pub fn set_spill_store(&self, store: SpillStore) {
+        *self.spill.lock() = Some(store);
     }
 
     /// Has `source` collected for [`Session::metrics`], for as long as it lives.
@@ -234,6 +251,18 @@ mod tests {
     #[test]
     fn a_bad_root_is_an_error_of_the_call() {
         assert_eq!(session().store("nowhere://x", true).unwrap_err().kind(), ErrorKind::Unsupported);
+    }
+
+    #[test]
+    fn one_spill_store_which_may_be_given() {
+        let (one, two) = (session(), session());
+        let store = one.spill_store().unwrap();
+        let mut writer = one.spill_store().unwrap().begin(Default::default()).unwrap();
+        assert_eq!(store.stats().open_writers, 1, "it is the same store");
+        two.set_spill_store(store);
+        assert_eq!(two.spill_store().unwrap().stats().open_writers, 1);
+        assert!(writer.buffer(b"").unwrap());
+        assert!(one.metrics().prometheus().contains("weir_spill_open"), "{}", one.metrics());
     }
 
     #[test]

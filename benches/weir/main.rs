@@ -12,6 +12,7 @@ mod put;
 mod raw;
 mod report;
 mod size;
+mod spill;
 mod tail;
 
 use std::path::PathBuf;
@@ -35,6 +36,11 @@ pub struct Options {
 impl Options {
     fn wants(&self, suite: &str) -> bool {
         self.only.as_ref().is_none_or(|only| suite.contains(only.as_str()) || only.starts_with(suite))
+    }
+
+    /// Whether `figure` of a suite is wanted: all are, unless the command line names one by more than its suite.
+    pub fn wants_figure(&self, figure: &str) -> bool {
+        self.only.as_ref().is_none_or(|only| !only.contains('.') || figure.starts_with(only.as_str()))
     }
 
     /// `usual` operations, scaled.
@@ -66,8 +72,15 @@ fn main() {
     std::fs::create_dir_all(&work).unwrap_or_else(|error| usage(&format!("{}: {error}", work.display())));
     options.dir = work;
     let mut report = Report::new();
-    let suites: [(&str, Suite); 6] =
-        [("calls", calls::run), ("put", put::run), ("append", append::run), ("tail", tail::run), ("open", open::run), ("size", size::run)];
+    let suites: [(&str, Suite); 7] = [
+        ("calls", calls::run),
+        ("put", put::run),
+        ("append", append::run),
+        ("tail", tail::run),
+        ("open", open::run),
+        ("spill", spill::run),
+        ("size", size::run),
+    ];
     for (name, run) in suites {
         if options.wants(name) {
             eprintln!("… {name}");

@@ -57,6 +57,21 @@ pub(crate) unsafe fn slice<'a, T>(name: &str, pointer: *const T, len: usize) -> 
     Ok(unsafe { std::slice::from_raw_parts(pointer, len) })
 }
 
+/// The `len` bytes at `pointer`, to be written; it may be NULL if there are none.
+///
+/// # Safety
+///
+/// `pointer` is NULL, or valid for writes of `len` bytes, which nobody else uses, for as long as the result is used.
+pub(crate) unsafe fn slice_mut<'a>(name: &str, pointer: *mut u8, len: usize) -> Result<&'a mut [u8]> {
+    // SAFETY: the caller's promise; checks the same.
+    unsafe { slice(name, pointer.cast_const(), len) }?;
+    if len == 0 {
+        return Ok(&mut []);
+    }
+    // SAFETY: the caller's promise, and what was checked.
+    Ok(unsafe { std::slice::from_raw_parts_mut(pointer, len) })
+}
+
 /// What a call gives back: how it travels through an output parameter of type `C`.
 pub(crate) trait Output {
     /// The type of the output.
@@ -84,6 +99,14 @@ impl Output for u64 {
 impl Output for usize {
     type C = Self;
     const NOTHING: Self = 0;
+    fn into_c(self) -> Self {
+        self
+    }
+}
+
+impl Output for *const u8 {
+    type C = Self;
+    const NOTHING: Self = std::ptr::null();
     fn into_c(self) -> Self {
         self
     }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::appender::WeirAppender;
 use super::args::Output;
+use super::batch::WeirBatch;
 use super::buffer::WeirBuffer;
 use super::entry::WeirEntry;
 use super::error::WeirError;
@@ -13,6 +14,7 @@ use super::guard::{callers_code, protect};
 use super::handle::{self, Handle, Opaque, Owned};
 use super::manifest::WeirManifest;
 use super::queue::{self, WeirQueue};
+use super::spill::WeirSpill;
 use super::tailer::WeirTailer;
 use super::writer::WeirWriter;
 use crate::error::{Error, Result, bail, err};
@@ -36,6 +38,10 @@ pub enum WeirResult {
     Buffer = 5,
     /// A `WeirManifest *`.
     Manifest = 6,
+    /// A `WeirSpill *`.
+    Spill = 7,
+    /// A `WeirBatch *`.
+    Batch = 8,
 }
 
 /// What a put came to.
@@ -213,6 +219,8 @@ unsafe fn free_result(kind: i32, result: *mut c_void) {
             WeirEntry::RESULT => handle::free::<WeirEntry>(result.cast()),
             WeirBuffer::RESULT => handle::free::<WeirBuffer>(result.cast()),
             WeirManifest::RESULT => handle::free::<WeirManifest>(result.cast()),
+            WeirSpill::RESULT => handle::free::<WeirSpill>(result.cast()),
+            WeirBatch::RESULT => handle::free::<WeirBatch>(result.cast()),
             _ if result.is_null() => {}
             _ => tracing::error!("an event with a result of the unknown kind {kind} was cleared"),
         }

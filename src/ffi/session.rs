@@ -9,6 +9,7 @@ use super::error::{WeirError, WeirStatus};
 use super::guard::{guard, guard_on};
 use super::handle::{self, Handle, Opaque, Owned};
 use super::options::{self, Options, field_ends};
+use super::spill_store::WeirSpillStore;
 use crate::error::{Error, Result, bail};
 use crate::runtime;
 use crate::session::Session;
@@ -48,15 +49,24 @@ pub struct WeirSessionOptions {
     pub store_settings: *const WeirKeyValue,
     /// How many there are.
     pub store_settings_len: usize,
+    /// The spill store of all that is opened through the session; NULL (default) for a local one, made when it is first asked for. The
+    /// session keeps what it needs of it.
+    pub spill: *const WeirSpillStore,
 }
 
 // SAFETY: `repr(C)`, integers and pointers, no padding at the end.
 unsafe impl Options for WeirSessionOptions {
     const NAME: &'static str = "WeirSessionOptions";
-    const FROZEN: usize = size_of::<Self>();
-    const ENDS: &'static [usize] = field_ends!(WeirSessionOptions: struct_size, reserved, store_settings, store_settings_len);
+    const FROZEN: usize = std::mem::offset_of!(Self, spill);
+    const ENDS: &'static [usize] = field_ends!(WeirSessionOptions: struct_size, reserved, store_settings, store_settings_len, spill);
     fn defaults() -> Self {
-        Self { struct_size: size_of::<Self>() as u32, reserved: 0, store_settings: std::ptr::null(), store_settings_len: 0 }
+        Self {
+            struct_size: size_of::<Self>() as u32,
+            reserved: 0,
+            store_settings: std::ptr::null(),
+            store_settings_len: 0,
+            spill: std::ptr::null(),
+        }
     }
 }
 
@@ -111,14 +121,49 @@ pub unsafe extern "C" fn weir_session_new(
     let out = unsafe { Out::<Owned<WeirSession>>::clear("session", session) };
     let body = || {
         out.check()?;
-        // SAFETY: the caller's promise.
-        let settings = unsafe { options::read(options)?.decode() }?;
+        // SAFETY: the caller's promise, here and below.
+        let options = unsafe { options::read(options) }?;
+        // SAFETY: the same.
+        let settings = unsafe { options.decode() }?;
+        // SAFETY: the same.
+        let spill = if options.spill.is_null() { None } else { Some(unsafe { handle::get(options.spill) }?.core.clone()) };
         runtime::watch_fork();
-        out.set(Owned::new(Session::new(settings)?));
+        let new = Session::new(settings)?;
+        if let Some(spill) = spill {
+            new.set_spill_store(spill);
+        }
+        out.set(Owned::new(new));
         Ok(())
     };
     // SAFETY: the caller's promise.
     unsafe { guard(error, body) }
+}
+
+/// The spill store of a session: the one of its options, or a local one without a cap. Makes no directory.
+///
+/// @param session  the session
+/// @param store    receives the store; free it with weir_spill_store_free()
+/// @param error    receives the error, unless NULL
+/// @return WEIR_STATUS_OK, WEIR_STATUS_INVALID_ARGUMENT
+///
+/// # Safety
+///
+/// `session` is NULL or a session that was not freed; pointers are NULL or as described.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn weir_session_spill_store(
+    session: *const WeirSession,
+    store: *mut *mut WeirSpillStore,
+    error: *mut *mut WeirError,
+) -> WeirStatus {
+    // SAFETY: the caller's promise.
+    let out = unsafe { Out::<Owned<WeirSpillStore>>::clear("store", store) };
+    let body = |session: &Handle<WeirSession>| {
+        out.check()?;
+        out.set(Owned::new(session.core.spill_store()?));
+        Ok(())
+    };
+    // SAFETY: the caller's promise.
+    unsafe { guard_on(session, error, body) }
 }
 
 /// Frees a session. What was opened through it goes on and keeps what it needs. NULL is allowed.

@@ -19,6 +19,7 @@
 //! * **Nothing happens before first use**: no directory, file or request before a writer accepts its first byte.
 
 mod backend;
+mod batches;
 mod budget;
 mod config;
 mod crypt;
@@ -27,17 +28,22 @@ mod memory;
 mod object;
 mod object_sweep;
 mod reader;
+mod shared;
 #[expect(clippy::module_inception, reason = "the file of the type")]
 mod spill;
 mod stats;
 mod store;
 mod tiered;
+mod turns;
 mod writer;
 
+pub use batches::{BatchSpill, BatchSpillWriter, BatchStream, MapOptions};
 pub use budget::{Budget, Reservation};
 pub use config::{SpillBackend, SpillConfig, SpillOptions};
 pub use reader::SpillReader;
+pub use shared::{Finished, Lease, SharedWriter, Turn};
 pub use spill::{MappedBytes, Spill};
 pub use stats::SpillStats;
 pub use store::SpillStore;
+pub(crate) use turns::Queued;
 pub use writer::SpillWriter;

@@ -98,6 +98,8 @@ static WeirSession *session;
 static WeirWriter *writer;
 static WeirAppender *appender;
 static WeirQueue *queue;
+static WeirSpillStore *spills;
+static WeirSpillWriter *spilling;
 
 static WeirStatus completed(WeirStatus accepted, WeirError **error) {
   WeirEvent event;
@@ -130,10 +132,17 @@ static WeirStatus by_append_async(struct ArrowArray *b, WeirError **error) {
   return completed(weir_appender_append_async(appender, b, weir_queue_completion(queue, 1), error), error);
 }
 
+static WeirStatus by_spill(struct ArrowArray *b, WeirError **error) { return weir_spill_writer_write_batch(spilling, b, -1, error); }
+static WeirStatus by_spill_async(struct ArrowArray *b, WeirError **error) {
+  return completed(weir_spill_writer_write_batch_async(spilling, b, weir_queue_completion(queue, 1), error), error);
+}
+
 static const struct {
   const char *name;
   WeirStatus (*take)(struct ArrowArray *, WeirError **);
-} TAKERS[] = {{"put", by_put}, {"put_async", by_put_async}, {"append", by_append}, {"append_async", by_append_async}};
+  bool takes_empty;
+} TAKERS[] = {{"put", by_put, false},       {"put_async", by_put_async, false}, {"append", by_append, false}, {"append_async", by_append_async, false},
+              {"spill", by_spill, true}, {"spill_async", by_spill_async, true}};
 #define N_TAKERS (sizeof TAKERS / sizeof TAKERS[0])
 
 static void take_must(size_t taker, const char *what, struct ArrowArray batch, bool succeed) {
@@ -161,8 +170,8 @@ static void test_malformed_batches_are_refused_and_released_once(void) {
   }
 }
 
-static void test_an_empty_batch_is_refused(void) {
-  for (size_t taker = 0; taker < N_TAKERS; taker++) take_must(taker, "an empty batch", batch_new(0, 0), false);
+static void test_an_empty_batch_is_refused_but_for_a_spill(void) {
+  for (size_t taker = 0; taker < N_TAKERS; taker++) take_must(taker, "an empty batch", batch_new(0, 0), TAKERS[taker].takes_empty);
 }
 
 static void test_a_released_batch_is_refused(void) {
@@ -172,6 +181,7 @@ static void test_a_released_batch_is_refused(void) {
   batch.release(&batch);
   FAILS_EITHER(weir_writer_put(writer, &batch, -1, &ack, &err), INVALID_ARGUMENT, INVALID_DATA);
   FAILS_EITHER(weir_appender_append(appender, &batch, -1, &position, &err), INVALID_ARGUMENT, INVALID_DATA);
+  FAILS_EITHER(weir_spill_writer_write_batch(spilling, &batch, -1, &err), INVALID_ARGUMENT, INVALID_DATA);
 }
 
 /* On every return: also where another argument is what is wrong, and where the handle does not work any more. */
@@ -200,6 +210,12 @@ static void test_arrays_are_released_whatever_else_is_wrong(void) {
   RELEASED(weir_appender_append_async(NULL, &b, weir_queue_completion(queue, 1), &err), INVALID_ARGUMENT);
   b = batch_new(3, 0);
   RELEASED(weir_appender_append_async(appender, &b, none, &err), INVALID_ARGUMENT);
+  b = batch_new(3, 0);
+  RELEASED(weir_spill_writer_write_batch(NULL, &b, -1, &err), INVALID_ARGUMENT);
+  b = batch_new(3, 0);
+  RELEASED(weir_spill_writer_write_batch_async(NULL, &b, weir_queue_completion(queue, 1), &err), INVALID_ARGUMENT);
+  b = batch_new(3, 0);
+  RELEASED(weir_spill_writer_write_batch_async(spilling, &b, none, &err), INVALID_ARGUMENT);
   b = int64_array(3, 0);
   RELEASED(weir_bucket_of(&b, NULL, 8, buckets, 3, &err), INVALID_ARGUMENT);
   b = int64_array(3, 0);
@@ -220,6 +236,28 @@ static void test_arrays_are_released_whatever_else_is_wrong(void) {
   FAILS(weir_bucket_of(NULL, &schema, 8, buckets, 3, &err), INVALID_ARGUMENT);
   FAILS(weir_writer_put_stream(writer, NULL, -1, &ack, &err), INVALID_ARGUMENT);
   FAILS(weir_writer_put_stream_async(writer, NULL, weir_queue_completion(queue, 1), &err), INVALID_ARGUMENT);
+
+  FAILS(weir_spill_writer_write_batch(spilling, NULL, -1, &err), INVALID_ARGUMENT);
+  FAILS(weir_spill_writer_write_batch_async(spilling, NULL, weir_queue_completion(queue, 1), &err), INVALID_ARGUMENT);
+  FAILS(weir_spill_writer_write_stream(spilling, NULL, -1, &err), INVALID_ARGUMENT);
+  FAILS(weir_spill_writer_write_stream_async(spilling, NULL, weir_queue_completion(queue, 1), &err), INVALID_ARGUMENT);
+
+  /* A writer of bytes takes no batch, and an aborted one nothing. */
+  WeirSpillWriter *bytes = NULL;
+  OK(weir_spill_begin(spills, NULL, &bytes, &err));
+  b = batch_new(3, 0);
+  RELEASED(weir_spill_writer_write_batch(bytes, &b, -1, &err), INVALID_ARGUMENT);
+  b = batch_new(3, 0);
+  RELEASED(weir_spill_writer_write_batch_async(bytes, &b, weir_queue_completion(queue, 1), &err), INVALID_ARGUMENT);
+  weir_spill_writer_free(bytes);
+  struct ArrowSchema columns = batch_schema();
+  WeirSpillWriter *aborted = NULL;
+  OK(weir_spill_begin_batches(spills, &columns, NULL, &aborted, &err));
+  OK(weir_spill_writer_abort(aborted, &err));
+  b = batch_new(3, 0);
+  RELEASED(weir_spill_writer_write_batch(aborted, &b, -1, &err), CLOSED);
+  weir_spill_writer_free(aborted);
+  columns.release(&columns);
 
   char *root = new_root();
   WeirWriter *closed = writer_new(session, root, NULL);
@@ -373,6 +411,9 @@ static void open_must_fail(const char *what, struct ArrowSchema *schema, const c
   check_error(&err, status, NULL, what, __FILE__, __LINE__);
   CHECK_EQ(weir_appender_open(session, root, SHARD2, schema, NULL, &a, NULL), status);
   CHECK(a == NULL);
+  WeirSpillWriter *s = (WeirSpillWriter *)(uintptr_t)8;
+  CHECK_EQ(weir_spill_begin_batches(spills, schema, NULL, &s, NULL), status);
+  CHECK(s == NULL);
   /* A refusal here is immediate: the call itself fails, and nothing completes later. */
   CHECK_EQ(weir_writer_open_async(session, root, SHARD2, schema, &options, weir_queue_completion(queue, 1), NULL), status);
   CHECK_EQ(weir_appender_open_async(session, root, SHARD2, schema, NULL, weir_queue_completion(queue, 1), NULL), status);
@@ -421,12 +462,23 @@ static void test_deeply_nested_schema(void) {
 
 /* ---- Streams ---- */
 
-static void put_stream_must(const char *what, struct ArrowArrayStream stream, WeirStatus expected, const char *words) {
+static WeirStatus stream_by_put(struct ArrowArrayStream *stream, WeirError **error) {
+  WeirAck ack;
+  return weir_writer_put_stream(writer, stream, -1, &ack, error);
+}
+static WeirStatus stream_by_spill(struct ArrowArrayStream *stream, WeirError **error) {
+  return weir_spill_writer_write_stream(spilling, stream, -1, error);
+}
+static WeirStatus stream_by_spill_async(struct ArrowArrayStream *stream, WeirError **error) {
+  return completed(weir_spill_writer_write_stream_async(spilling, stream, weir_queue_completion(queue, 1), error), error);
+}
+typedef WeirStatus StreamTaker(struct ArrowArrayStream *, WeirError **);
+
+static void stream_must(StreamTaker *take, const char *what, struct ArrowArrayStream stream, WeirStatus expected, const char *words) {
   const char *before = harness_test;
   harness_test = what;
-  WeirAck ack;
   err = ERR_GARBAGE;
-  check_status(weir_writer_put_stream(writer, &stream, -1, &ack, &err), expected, words, what, __FILE__, __LINE__);
+  check_status(take(&stream, &err), expected, words, what, __FILE__, __LINE__);
   CHECK(stream.release == NULL);
   CHECK_EQ(atomic_load(&streams_live), 0);
   CHECK_EQ(atomic_load(&arrays_live), 0);
@@ -435,31 +487,36 @@ static void put_stream_must(const char *what, struct ArrowArrayStream stream, We
 
 static StreamParts *stream_parts(struct ArrowArrayStream *stream) { return stream->private_data; }
 
-static void test_streams_are_released_once_whatever_happens(void) {
+static void streams_are_released_once(StreamTaker *take) {
   struct ArrowArrayStream s = stream_new(5, 20, 0);
-  put_stream_must("a good stream", s, WEIR_STATUS_OK, NULL);
+  stream_must(take, "a good stream", s, WEIR_STATUS_OK, NULL);
   s = stream_new(5, 20, 0);
   stream_parts(&s)->fail_schema = true;
-  put_stream_must("a stream without a schema", s, WEIR_STATUS_INVALID_DATA, "the dog ate it");
+  stream_must(take, "a stream without a schema", s, WEIR_STATUS_INVALID_DATA, "the dog ate it");
   s = stream_new(5, 20, 0);
   stream_parts(&s)->other_schema = true;
-  put_stream_must("a stream of another schema", s, WEIR_STATUS_SCHEMA_MISMATCH, NULL);
+  stream_must(take, "a stream of another schema", s, WEIR_STATUS_SCHEMA_MISMATCH, NULL);
   s = stream_new(5, 20, 0);
   stream_parts(&s)->fail_at = 3;
-  put_stream_must("a stream that fails midway", s, WEIR_STATUS_INVALID_DATA, "the dog ate it");
+  stream_must(take, "a stream that fails midway", s, WEIR_STATUS_INVALID_DATA, "the dog ate it");
   for (size_t i = 0; i < N_MALFORMED; i++) {
     s = stream_new(2, 20, 0);
     stream_parts(&s)->damage = MALFORMED[i].damage;
-    WeirAck ack;
-    FAILS_EITHER(weir_writer_put_stream(writer, &s, -1, &ack, &err), INVALID_DATA, SCHEMA_MISMATCH);
+    FAILS_EITHER(take(&s, &err), INVALID_DATA, SCHEMA_MISMATCH);
     CHECK_EQ(atomic_load(&streams_live), 0);
     CHECK_EQ(atomic_load(&arrays_live), 0);
   }
   s = stream_new(1, 20, 0);
   s.get_next = NULL;
-  put_stream_must("a stream without get_next", s, WEIR_STATUS_INVALID_ARGUMENT, NULL);
+  stream_must(take, "a stream without get_next", s, WEIR_STATUS_INVALID_ARGUMENT, NULL);
+}
+
+static void test_streams_are_released_once_whatever_happens(void) {
+  streams_are_released_once(stream_by_put);
+  streams_are_released_once(stream_by_spill);
+  streams_are_released_once(stream_by_spill_async);
   WeirAck ack;
-  s = stream_new(1, 20, 0);
+  struct ArrowArrayStream s = stream_new(1, 20, 0);
   FAILS(weir_writer_put_stream(NULL, &s, -1, &ack, &err), INVALID_ARGUMENT);
   CHECK(s.release == NULL);
   s = stream_new(1, 20, 0);
@@ -467,6 +524,15 @@ static void test_streams_are_released_once_whatever_happens(void) {
   CHECK(s.release == NULL);
   s = stream_new(1, 20, 0);
   FAILS(weir_writer_put_stream_async(writer, &s, (WeirCompletion){0}, &err), INVALID_ARGUMENT);
+  CHECK(s.release == NULL);
+  s = stream_new(1, 20, 0);
+  FAILS(weir_spill_writer_write_stream(NULL, &s, -1, &err), INVALID_ARGUMENT);
+  CHECK(s.release == NULL);
+  s = stream_new(1, 20, 0);
+  FAILS(weir_spill_writer_write_stream_async(NULL, &s, weir_queue_completion(queue, 1), &err), INVALID_ARGUMENT);
+  CHECK(s.release == NULL);
+  s = stream_new(1, 20, 0);
+  FAILS(weir_spill_writer_write_stream_async(spilling, &s, (WeirCompletion){0}, &err), INVALID_ARGUMENT);
   CHECK(s.release == NULL);
   s = stream_new(4, 20, 0);
   OK(completed(weir_writer_put_stream_async(writer, &s, weir_queue_completion(queue, 1), &err), &err));
@@ -559,10 +625,14 @@ int main(int argc, char **argv) {
   writer = writer_new(session, root, NULL);
   OK(weir_appender_open(session, appended, SHARD, &schema, &options, &appender, &err));
   OK(weir_queue_new(NULL, &queue, &err));
+  WeirSpillStoreOptions memory = WEIR_SPILL_STORE_OPTIONS_INIT;
+  memory.backend = WEIR_SPILL_BACKEND_MEMORY;
+  OK(weir_spill_store_new(session, &memory, &spills, &err));
+  OK(weir_spill_begin_batches(spills, &schema, NULL, &spilling, &err));
   schema.release(&schema);
 
   RUN(test_malformed_batches_are_refused_and_released_once);
-  RUN(test_an_empty_batch_is_refused);
+  RUN(test_an_empty_batch_is_refused_but_for_a_spill);
   RUN(test_a_released_batch_is_refused);
   RUN(test_arrays_are_released_whatever_else_is_wrong);
   RUN(test_odd_but_good_batches_are_taken);
@@ -574,6 +644,9 @@ int main(int argc, char **argv) {
   RUN(test_an_exported_child_can_be_moved_out);
 
   weir_queue_free(queue);
+  weir_spill_writer_free(spilling);
+  CHECK_EQ(weir_spill_store_used_bytes(spills), 0);
+  weir_spill_store_free(spills);
   weir_appender_free(appender);
   weir_writer_free(writer);
   weir_session_free(session);

@@ -55,9 +55,27 @@ ASSERT(offsetof(WeirWriterStats, puts) == 8, "puts");
 ASSERT(sizeof(WeirWriterStats) >= 232, "WeirWriterStats");
 ASSERT(sizeof(WeirWriterMemory) >= 40, "WeirWriterMemory");
 
+ASSERT(sizeof(void *) != 8 || offsetof(WeirSessionOptions, spill) == 24, "spill");
+ASSERT(sizeof(void *) != 8 || sizeof(WeirSpillStoreOptions) >= 56, "WeirSpillStoreOptions");
+ASSERT(offsetof(WeirSpillStoreOptions, backend) == 4, "backend");
+ASSERT(sizeof(void *) != 8 || offsetof(WeirSpillStoreOptions, location) == 8, "location");
+ASSERT(sizeof(void *) != 8 || offsetof(WeirSpillStoreOptions, cap_bytes) == 16, "cap_bytes");
+ASSERT(sizeof(void *) != 8 || offsetof(WeirSpillStoreOptions, buffer_bytes) == 48, "buffer_bytes");
+ASSERT(sizeof(WeirSpillOptions) >= 16, "WeirSpillOptions");
+ASSERT(offsetof(WeirSpillOptions, compression) == 4, "compression");
+ASSERT(offsetof(WeirSpillOptions, encrypt) == 8, "encrypt");
+ASSERT(sizeof(WeirSpillReadOptions) >= 8, "WeirSpillReadOptions");
+ASSERT(offsetof(WeirSpillReadOptions, map) == 4, "map");
+ASSERT(sizeof(WeirSpillStats) >= 128, "WeirSpillStats");
+ASSERT(offsetof(WeirSpillStats, live_bytes) == 8, "live_bytes");
+ASSERT(offsetof(WeirSpillStats, swept_bytes) == 120, "swept_bytes");
+ASSERT(sizeof(void *) != 8 || sizeof(WeirBytes) == 16, "WeirBytes");
+ASSERT(WEIR_SPILL_BACKEND_LOCAL == 0 && WEIR_SPILL_BACKEND_TIERED == 3, "backends");
+
 ASSERT(sizeof(WeirStatus) == 4, "WeirStatus");
 ASSERT(WEIR_STATUS_OK == 0 && WEIR_STATUS_INVALID_ARGUMENT == 1 && WEIR_STATUS_INTERNAL == 25, "status codes");
 ASSERT(WEIR_RESULT_NONE == 0 && WEIR_RESULT_MANIFEST == 6, "result kinds");
+ASSERT(WEIR_RESULT_SPILL == 7 && WEIR_RESULT_BATCH == 8, "result kinds");
 ASSERT(WEIR_LOG_LEVEL_OFF == 0 && WEIR_LOG_LEVEL_TRACE == 5, "log levels");
 ASSERT(WEIR_ACTION_NONE == 0 && WEIR_ACTION_REPORT == 5, "actions");
 ASSERT(WEIR_VERSION_MAJOR == 0 && WEIR_ABI_VERSION == 0, "versions");

@@ -9,7 +9,7 @@ pub fn root() -> &'static Path {
 }
 
 /// The sections of the header in the order in which one reads them. What is not named here comes last.
-const SECTIONS: [&str; 18] = [
+const SECTIONS: [&str; 23] = [
     "runtime",
     "log",
     "error",
@@ -26,6 +26,11 @@ const SECTIONS: [&str; 18] = [
     "tailer",
     "subscription",
     "entry",
+    "spill_store",
+    "spill_writer",
+    "spill",
+    "spill_reader",
+    "batch",
     "ipc",
     "handle",
 ];

@@ -77,18 +77,18 @@ pub struct SchemaCache(Option<Arc<Header>>);
 /// `CORRUPTION`, naming the object and the position, if the bytes are not those of a whole entry; `UNSUPPORTED` if they are
 /// compressed in a way that this build lacks.
 pub fn decode(object: &str, position: u64, bytes: Bytes, cache: &mut SchemaCache) -> Result<Entry> {
-    // Arrow's own panics on data that it did not expect are the last line of defence; nothing is left half-changed by them.
-    let decoded = catch_unwind(AssertUnwindSafe(|| decode_object(position, bytes, cache)));
-    let fault = match decoded {
-        Ok(Ok(entry)) => return Ok(entry),
-        Ok(Err(fault)) => fault,
-        Err(panic) => Fault::Damaged(format!("it cannot be decoded: {}", panic_message(&*panic))),
-    };
-    Err(fault.into_error(object, position))
+    guarded(|| decode_object(position, bytes, cache)).map_err(|fault| fault.into_error(object, position))
+}
+
+/// Runs `decode`. Arrow's own panics on data that it did not expect are the last line of defence; nothing is left half-changed
+/// by them.
+pub(super) fn guarded<T>(decode: impl FnOnce() -> Decode<T>) -> Decode<T> {
+    catch_unwind(AssertUnwindSafe(decode))
+        .unwrap_or_else(|panic| Err(Fault::Damaged(format!("it cannot be decoded: {}", panic_message(&*panic)))))
 }
 
 /// What is wrong with an object.
-enum Fault {
+pub(super) enum Fault {
     Damaged(String),
     Unsupported(String),
 }
@@ -120,7 +120,7 @@ fn panic_message(panic: &(dyn std::any::Any + Send)) -> &str {
     text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("arrow panicked")
 }
 
-type Decode<T> = std::result::Result<T, Fault>;
+pub(super) type Decode<T> = std::result::Result<T, Fault>;
 
 fn decode_object(position: u64, bytes: Bytes, cache: &mut SchemaCache) -> Decode<Entry> {
     let size = bytes.len();
@@ -136,13 +136,7 @@ fn decode_object(position: u64, bytes: Bytes, cache: &mut SchemaCache) -> Decode
     let mut stream = Stream { object: &object, at: 0, end: stream_len };
     let Some(metadata) = stream.metadata()? else { return Err("the stream has no schema".into()) };
     let header = cache.header(metadata)?;
-    let mut reader = Reader {
-        header: &header,
-        trusted: trailer.is_some(),
-        budget: Budget::new(size, trailer.is_some()),
-        dictionaries: HashMap::new(),
-        batches: Vec::new(),
-    };
+    let mut reader = Reader::new(&header.schema, &header.dictionaries, size, trailer.is_some());
     while let Some(metadata) = stream.metadata()? {
         let message = parse(metadata)?;
         reader.message(&message, &stream.body(&message)?)?;
@@ -177,19 +171,19 @@ fn aligned(bytes: Bytes) -> Buffer {
 }
 
 /// The messages of an IPC stream that is all there.
-struct Stream<'b> {
-    object: &'b Buffer,
-    at: usize,
-    end: usize,
+pub(super) struct Stream<'b> {
+    pub(super) object: &'b Buffer,
+    pub(super) at: usize,
+    pub(super) end: usize,
 }
 
 impl<'b> Stream<'b> {
-    fn rest(&self) -> &'b [u8] {
+    pub(super) fn rest(&self) -> &'b [u8] {
         &self.object.as_slice()[self.at..self.end]
     }
 
     /// The next message's metadata; `None` at the end of the stream, which must be there.
-    fn metadata(&mut self) -> Decode<Option<&'b [u8]>> {
+    pub(super) fn metadata(&mut self) -> Decode<Option<&'b [u8]>> {
         let Some((head, rest)) = self.rest().split_first_chunk::<8>() else {
             return Err("the stream is cut off".into());
         };
@@ -206,7 +200,7 @@ impl<'b> Stream<'b> {
     }
 
     /// The body of the message whose metadata came last.
-    fn body(&mut self, message: &Message<'_>) -> Decode<Buffer> {
+    pub(super) fn body(&mut self, message: &Message<'_>) -> Decode<Buffer> {
         let (len, there) = (message.bodyLength(), self.end - self.at);
         let Some(len) = usize::try_from(len).ok().filter(|len| *len <= there) else {
             return Err(format!("a message's body has {len} bytes, {there} are there").into());
@@ -241,7 +235,7 @@ pub(crate) fn dictionary_types(schema: &Schema) -> Result<HashMap<i64, DataType>
     Ok(dictionaries)
 }
 
-fn parse(metadata: &[u8]) -> Decode<Message<'_>> {
+pub(super) fn parse(metadata: &[u8]) -> Decode<Message<'_>> {
     let message = parse_message(metadata)?;
     if message.version() != MetadataVersion::V5 {
         return Err(format!("a message has the version {:?}", message.version()).into());
@@ -305,17 +299,25 @@ fn check_codec(batch: arrow_ipc::RecordBatch<'_>) -> Decode<()> {
 }
 
 /// Decodes the messages behind the schema.
-struct Reader<'h> {
-    header: &'h Header,
+pub(super) struct Reader<'h> {
+    schema: &'h SchemaRef,
+    /// The types of the dictionaries' values, by id.
+    types: &'h HashMap<i64, DataType>,
     /// Whether a checksum vouches for the bytes.
     trusted: bool,
     budget: Budget,
     dictionaries: HashMap<i64, ArrayRef>,
-    batches: Vec<RecordBatch>,
+    pub(super) batches: Vec<RecordBatch>,
 }
 
-impl Reader<'_> {
-    fn message(&mut self, message: &Message<'_>, body: &Buffer) -> Decode<()> {
+impl<'h> Reader<'h> {
+    /// For messages of `size` bytes in all.
+    pub(super) fn new(schema: &'h SchemaRef, types: &'h HashMap<i64, DataType>, size: usize, trusted: bool) -> Self {
+        let budget = Budget::new(size, trusted);
+        Self { schema, types, trusted, budget, dictionaries: HashMap::new(), batches: Vec::new() }
+    }
+
+    pub(super) fn message(&mut self, message: &Message<'_>, body: &Buffer) -> Decode<()> {
         match message.header_type() {
             MessageHeader::RecordBatch => self.batch(message, body),
             MessageHeader::DictionaryBatch => self.dictionary(message, body),
@@ -325,11 +327,11 @@ impl Reader<'_> {
 
     fn batch(&mut self, message: &Message<'_>, body: &Buffer) -> Decode<()> {
         let batch = message.header_as_record_batch().ok_or("a message has no batch")?;
-        let schema: &Schema = &self.header.schema;
+        let schema: &Schema = self.schema;
         check_codec(batch)?;
         check_batch(batch, schema.fields().iter().map(|field| field.data_type()), body, &mut self.budget)?;
         let version = message.version();
-        let read = RecordBatchDecoder::try_new(body, batch, self.header.schema.clone(), &self.dictionaries, &version)
+        let read = RecordBatchDecoder::try_new(body, batch, Arc::clone(self.schema), &self.dictionaries, &version)
             .and_then(|decoder| decoder.with_skip_validation(self.skip_validation()).read_record_batch());
         self.batches.push(read.map_err(|e| format!("a batch cannot be read: {e}"))?);
         Ok(())
@@ -338,12 +340,12 @@ impl Reader<'_> {
     fn dictionary(&mut self, message: &Message<'_>, body: &Buffer) -> Decode<()> {
         let dictionary = message.header_as_dictionary_batch().ok_or("a message has no dictionary")?;
         let id = dictionary.id();
-        let value_type = self.header.dictionaries.get(&id).ok_or_else(|| format!("dictionary {id} is not in the schema"))?;
+        let value_type = self.types.get(&id).ok_or_else(|| format!("dictionary {id} is not in the schema"))?;
         let values = dictionary.data().ok_or("a dictionary has no values")?;
         check_codec(values)?;
         check_batch(values, [value_type], body, &mut self.budget)?;
         let (version, skip) = (message.version(), self.skip_validation());
-        read_dictionary_impl(body, dictionary, &self.header.schema, &mut self.dictionaries, &version, false, skip)
+        read_dictionary_impl(body, dictionary, self.schema, &mut self.dictionaries, &version, false, skip)
             .map_err(|e| format!("dictionary {id} cannot be read: {e}").into())
     }
 

@@ -11,6 +11,7 @@
 //!    that the object's size does not warrant;
 //! 3. the reserved keys of the schema's metadata never reach a reader, nor come from a caller.
 
+mod batch;
 mod body;
 mod check;
 mod decode;
@@ -26,6 +27,7 @@ use bytes::Bytes;
 
 use crate::error::Result;
 
+pub(crate) use batch::BatchDecoder;
 pub(crate) use check::{Budget, check_batch};
 pub use decode::{Entry, SchemaCache, decode};
 pub(crate) use decode::{dictionary_types, parse_message};
@@ -33,6 +35,7 @@ pub use encode::{BatchEncoder, EncodedBatch};
 pub use memory::allocated_bytes;
 pub use schema::RESERVED_KEYS;
 pub use trailer::entry_id;
+pub(crate) use trailer::{Crc, crc32c};
 
 /// Buffers of this size and more are handed to the store as they are; smaller ones are copied together.
 pub const SHARED_BYTES: usize = 4096;

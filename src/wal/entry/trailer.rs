@@ -26,26 +26,26 @@ struct EntryTrailer {
 }
 
 /// CRC-32C over bytes that come in parts.
-pub(super) struct Crc(Digest);
+pub(crate) struct Crc(Digest);
 
 impl Crc {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self(Digest::new(CrcAlgorithm::Crc32Iscsi))
     }
 
-    pub(super) fn update(&mut self, bytes: &[u8]) {
+    pub(crate) fn update(&mut self, bytes: &[u8]) {
         if !bytes.is_empty() {
             self.0.update(bytes);
         }
     }
 
-    pub(super) fn finish(&self) -> u32 {
+    pub(crate) fn finish(&self) -> u32 {
         // The algorithm is 32 bits wide.
         self.0.finalize() as u32
     }
 }
 
-fn crc32c(bytes: &[u8]) -> u32 {
+pub(crate) fn crc32c(bytes: &[u8]) -> u32 {
     crc_fast::crc32_iscsi(bytes)
 }
 
