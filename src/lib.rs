@@ -9,6 +9,7 @@
 #[cfg(not(panic = "unwind"))]
 compile_error!("weir must be built with panic = \"unwind\": panics are caught at the C boundary");
 
+pub mod cache;
 pub mod env;
 pub mod error;
 pub mod ffi;
