@@ -27,8 +27,12 @@ pub trait CacheBackend: Send + Sync + 'static {
     /// The value under `key`; `None` if there is none.
     fn get<'a>(&'a self, key: Key<'a>) -> BoxFuture<'a, Result<Option<Value>>>;
 
-    /// [`Self::get`] where it needs no waiting, without the cost of a future; `None` where it cannot tell at once. A backend answers
-    /// always or never.
+    /// Whether [`Self::get_now`] answers, and the other functions are done when their futures are first polled, without blocking.
+    fn is_immediate(&self) -> bool {
+        false
+    }
+
+    /// [`Self::get`] without a future; `None` if the backend is not immediate.
     fn get_now(&self, key: Key<'_>) -> Option<Option<Value>> {
         let _ = key;
         None

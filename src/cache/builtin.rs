@@ -128,8 +128,9 @@ impl Builtin {
     fn put_small(&self, key: Key<'_>, bytes: &Arc<[u8]>, capacity: u64) {
         let weight = plain_weight(key, bytes.len());
         if self.weighed.used() > capacity / 2 {
-            // The other part has more than its half: what is lacking here is taken from there.
-            let wanted = self.plain.weight() + weight;
+            // The other part has more than its half: what is lacking here is taken from there. Shards fill unevenly, so some of
+            // them evict before all have their fill.
+            let wanted = (self.plain.weight() + weight) * 5 / 4;
             self.evict_weighed(capacity.saturating_sub(wanted).max(capacity / 2));
             self.divide(capacity);
         }
@@ -138,13 +139,14 @@ impl Builtin {
 
     fn put_weighed(&self, key: Key<'_>, value: Value, capacity: u64) {
         let weight = Weighed::weight(key, &value);
-        self.weighed.insert(key, value);
-        if self.weighed.used() > capacity / 2 {
-            let limit = capacity.saturating_sub(self.plain.weight()).max(capacity / 2);
-            // One that is larger than half makes room in both parts.
-            self.evict_weighed(limit.max(weight));
-        }
-        self.divide(capacity);
+        self.weighed.insert(key, value, || {
+            if self.weighed.used() > capacity / 2 {
+                let limit = capacity.saturating_sub(self.plain.weight()).max(capacity / 2);
+                // One that is larger than half makes room in both parts.
+                self.evict_weighed(limit.max(weight));
+            }
+            self.divide(capacity);
+        });
     }
 
     fn evict_weighed(&self, limit: u64) {
@@ -190,6 +192,10 @@ fn ready<'a, T: Send + 'a>(value: T) -> BoxFuture<'a, Result<T>> {
 impl CacheBackend for Builtin {
     fn get<'a>(&'a self, key: Key<'a>) -> BoxFuture<'a, Result<Option<Value>>> {
         ready(self.lookup(key))
+    }
+
+    fn is_immediate(&self) -> bool {
+        true
     }
 
     fn get_now(&self, key: Key<'_>) -> Option<Option<Value>> {

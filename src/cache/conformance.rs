@@ -2,25 +2,32 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use arrow_array::builder::{Int64Builder, StringBuilder};
 use arrow_array::{ArrayRef, RecordBatch};
 use arrow_schema::{DataType, Field, Schema};
 use bytes::Bytes;
+use futures_util::future::{Either, select};
 
 use super::backend::CacheBackend;
 use super::footprint::Footprint;
 use super::key::Key;
 use super::value::{Cached, Value};
-use crate::env::block_on;
-use crate::error::{Error, Result, err};
+use crate::env;
+use crate::error::{Error, Result, bail, err};
+use crate::runtime;
 
 const TYPE: &str = "weir.conformance";
+
+/// How long the backend may take for one answer.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Checks the rules of [`CacheBackend`] on an empty backend that has room for 4 MiB, which it leaves empty. Blocks the thread.
 ///
 /// # Errors
-/// `InvalidData` naming the first rule that does not hold, with its number as the detail `rule`; the backend's own.
+/// `InvalidData` naming the first rule that does not hold, with its number as the detail `rule`; the backend's own; `TimedOut` if it
+/// does not answer within 10 seconds.
 pub fn check(backend: &Arc<dyn CacheBackend>) -> Result<()> {
     let checks: [(u64, &str, fn(&Arc<dyn CacheBackend>) -> Checked); 9] = [
         (1, "a key that was never inserted is a miss", misses),
@@ -52,6 +59,17 @@ impl From<Error> for Broken {
     fn from(error: Error) -> Self {
         Self::Failed(error)
     }
+}
+
+/// The answer, if it comes.
+fn block_on<T>(answer: impl Future<Output = Result<T>>) -> Result<T> {
+    let answer = std::pin::pin!(answer);
+    env::block_on(async {
+        match select(answer, runtime::env().clock.sleep(PATIENCE)).await {
+            Either::Left((outcome, _)) => outcome,
+            Either::Right(_) => bail!(TimedOut, "the cache backend did not answer within {PATIENCE:?}"),
+        }
+    })
 }
 
 type Checked = std::result::Result<(), Broken>;

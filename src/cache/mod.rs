@@ -50,6 +50,9 @@ use stats::{Recorder, count};
 /// How long a backend may take by default.
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(1);
 
+/// The capacity of a built-in cache that nobody chose, in bytes.
+pub const DEFAULT_CAPACITY: u64 = 128 << 20;
+
 /// A cache: see the module's documentation. Clones are handles on the same one.
 #[derive(Clone)]
 pub struct Cache(Arc<Inner>);
@@ -147,6 +150,18 @@ impl Cache {
         };
         self.count(found.is_some());
         Some(found)
+    }
+
+    /// The value under `key` if it can be had at once; else nothing is counted, as the caller will ask again.
+    pub(crate) fn peek_now(&self, key: Key<'_>) -> Option<Value> {
+        let found = self.0.backend.as_ref()?.get_now(key).flatten()?;
+        self.count(true);
+        Some(found)
+    }
+
+    /// Whether calls of the backend may block the thread that polls them, because it is not ours.
+    pub(crate) fn may_block(&self) -> bool {
+        self.0.backend.as_ref().is_some_and(|backend| !backend.is_immediate())
     }
 
     pub(crate) async fn get_as<A: Access>(&self, key: Key<'_>, access: &A) -> Option<A::Wanted> {

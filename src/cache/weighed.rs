@@ -101,20 +101,22 @@ impl Weighed {
         Some(node.value.clone())
     }
 
-    /// Replaces what was under the key. The caller sees to it that there is one writer of a key at a time.
-    pub fn insert(&self, key: Key<'_>, value: Value) {
+    /// Replaces what was under the key. The caller sees to it that there is one writer of a key at a time, and in `make_room` that
+    /// others make room for what is then counted already.
+    pub fn insert(&self, key: Key<'_>, value: Value, make_room: impl FnOnce()) {
         let hash = self.hasher.hash_one(key);
         let footprint = value.footprint();
         let own = footprint.own() + key.len() as u64 + OVERHEAD;
         let allocations = footprint.allocations();
         self.charge(own, &allocations);
+        make_room();
         let node = Arc::new(Node {
             key: key.into(),
             hash,
             value,
             own,
             allocations,
-            touched: AtomicBool::new(true),
+            touched: AtomicBool::new(false),
             gone: AtomicBool::new(false),
             age: AtomicU64::new(self.ages.fetch_add(1, Ordering::Relaxed)),
         });

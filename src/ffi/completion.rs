@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::appender::WeirAppender;
 use super::args::Output;
 use super::buffer::WeirBuffer;
+use super::cache_value::WeirCacheValue;
 use super::entry::WeirEntry;
 use super::error::WeirError;
 use super::guard::{callers_code, protect};
@@ -36,6 +37,8 @@ pub enum WeirResult {
     Buffer = 5,
     /// A `WeirManifest *`.
     Manifest = 6,
+    /// A `WeirCacheValue *`.
+    CacheValue = 9,
 }
 
 /// What a put came to.
@@ -213,6 +216,7 @@ unsafe fn free_result(kind: i32, result: *mut c_void) {
             WeirEntry::RESULT => handle::free::<WeirEntry>(result.cast()),
             WeirBuffer::RESULT => handle::free::<WeirBuffer>(result.cast()),
             WeirManifest::RESULT => handle::free::<WeirManifest>(result.cast()),
+            WeirCacheValue::RESULT => handle::free::<WeirCacheValue>(result.cast()),
             _ if result.is_null() => {}
             _ => tracing::error!("an event with a result of the unknown kind {kind} was cleared"),
         }

@@ -25,6 +25,7 @@ int main(void) {
   CHECK(WeirWriterOptions, WEIR_WRITER_OPTIONS_INIT, weir_writer_options_init);
   CHECK(WeirAppenderOptions, WEIR_APPENDER_OPTIONS_INIT, weir_appender_options_init);
   CHECK(WeirTailerOptions, WEIR_TAILER_OPTIONS_INIT, weir_tailer_options_init);
+  CHECK(WeirCacheOptions, WEIR_CACHE_OPTIONS_INIT, weir_cache_options_init);
   CHECK(WeirSessionOptions, WEIR_SESSION_OPTIONS_INIT, weir_session_options_init);
   if (weir_abi_version() != WEIR_ABI_VERSION) {
     fprintf(stderr, "the library's ABI is %u, the header's %u\n", (unsigned)weir_abi_version(), (unsigned)WEIR_ABI_VERSION);

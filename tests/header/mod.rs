@@ -9,7 +9,7 @@ pub fn root() -> &'static Path {
 }
 
 /// The sections of the header in the order in which one reads them. What is not named here comes last.
-const SECTIONS: [&str; 18] = [
+const SECTIONS: [&str; 22] = [
     "runtime",
     "log",
     "error",
@@ -26,6 +26,10 @@ const SECTIONS: [&str; 18] = [
     "tailer",
     "subscription",
     "entry",
+    "cache",
+    "cache_value",
+    "cache_backend",
+    "cache_stats",
     "ipc",
     "handle",
 ];
