@@ -14,6 +14,7 @@ pub mod env;
 pub mod error;
 pub mod ffi;
 pub mod ipc_file;
+pub mod memory;
 pub mod runtime;
 pub mod session;
 pub mod shard;

@@ -138,7 +138,9 @@ fn values(backend: &Backend) -> Checked {
     put(backend, key(b"values", b"object"), Value::object(Arc::new(Number(7))))?;
     let value = get(backend, key(b"values", b"object"))?;
     let number = value.as_ref().map(Value::decode::<Number>).transpose()?;
-    ensure(number.is_none_or(|number| number.is_some_and(|number| number.0 == 7)), || "an object with a codec came back as another".into())?;
+    ensure(number.is_none_or(|number| number.is_some_and(|number| number.0 == 7)), || {
+        "an object with a codec came back as another".into()
+    })?;
     put(backend, key(b"values", b"opaque"), Value::opaque(Arc::new(7u64), Footprint::default()))?;
     let value = get(backend, key(b"values", b"opaque"))?;
     ensure(value.as_ref().is_none_or(|value| value.as_object::<u64>().is_some_and(|number| *number == 7)), || {

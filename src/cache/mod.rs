@@ -32,6 +32,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use futures_util::future::{Either, select};
+use parking_lot::Mutex;
 
 pub use backend::{CacheBackend, Pressure};
 pub use builtin::Builtin;
@@ -64,6 +65,13 @@ struct Inner {
     recorder: Recorder,
     clock: Arc<dyn Clock>,
     timeout: Option<Duration>,
+    capacity: Mutex<Capacity>,
+}
+
+/// How many bytes it may hold: by its own measure, and for the sake of others.
+struct Capacity {
+    own: u64,
+    limit: u64,
 }
 
 /// A handle that does not keep the cache: for what lives in it, or longer.
@@ -87,7 +95,7 @@ pub(crate) trait Access {
     fn wrap(&self, loaded: &Self::Wanted) -> Value;
 }
 
-struct Raw;
+pub(crate) struct Raw;
 
 impl Access for Raw {
     type Wanted = Value;
@@ -106,16 +114,17 @@ impl Cache {
     #[must_use]
     pub fn builtin(capacity: u64, clock: Arc<dyn Clock>) -> Self {
         let backend = (capacity > 0).then(|| Arc::new(Builtin::new(capacity)) as _);
-        Self::of(backend, clock, None)
+        Self::of(backend, clock, None, capacity)
     }
 
     /// A cache over `backend`, which may take `timeout` for an answer; `None` = as long as it likes.
     pub fn new(backend: Arc<dyn CacheBackend>, clock: Arc<dyn Clock>, timeout: Option<Duration>) -> Self {
-        Self::of(Some(backend), clock, timeout)
+        Self::of(Some(backend), clock, timeout, u64::MAX)
     }
 
-    fn of(backend: Option<Arc<dyn CacheBackend>>, clock: Arc<dyn Clock>, timeout: Option<Duration>) -> Self {
-        Self(Arc::new(Inner { backend, flights: Arc::default(), recorder: Recorder::default(), clock, timeout }))
+    fn of(backend: Option<Arc<dyn CacheBackend>>, clock: Arc<dyn Clock>, timeout: Option<Duration>, own: u64) -> Self {
+        let capacity = Mutex::new(Capacity { own, limit: u64::MAX });
+        Self(Arc::new(Inner { backend, flights: Arc::default(), recorder: Recorder::default(), clock, timeout, capacity }))
     }
 
     /// A handle that does not keep it.
@@ -153,8 +162,9 @@ impl Cache {
     }
 
     /// The value under `key` if it can be had at once; else nothing is counted, as the caller will ask again.
-    pub(crate) fn peek_now(&self, key: Key<'_>) -> Option<Value> {
-        let found = self.0.backend.as_ref()?.get_now(key).flatten()?;
+    pub(crate) fn peek_now<A: Access>(&self, key: Key<'_>, access: &A) -> Option<A::Wanted> {
+        let value = self.0.backend.as_ref()?.get_now(key).flatten()?;
+        let found = access.open(&value).ok().flatten()?;
         self.count(true);
         Some(found)
     }
@@ -305,11 +315,25 @@ impl Cache {
         self.0.backend.as_ref().map_or(Some(0), |backend| backend.approx_size_bytes())
     }
 
-    /// Limits the bytes that it holds from now on, where the backend has such a limit.
+    /// Has it hold `bytes` at most from now on, where the backend has such a limit.
     pub fn set_capacity(&self, bytes: u64) {
-        if let Some(backend) = &self.0.backend {
-            backend.set_capacity(bytes);
-        }
+        self.resize(|capacity| capacity.own = bytes);
+    }
+
+    /// Has it hold `bytes` at most, or its own capacity if that is less.
+    pub(crate) fn limit_capacity(&self, bytes: u64) {
+        self.resize(|capacity| capacity.limit = bytes);
+    }
+
+    fn resize(&self, change: impl FnOnce(&mut Capacity)) {
+        let Some(backend) = &self.0.backend else { return };
+        let bytes = {
+            let mut capacity = self.0.capacity.lock();
+            change(&mut capacity);
+            capacity.own.min(capacity.limit)
+        };
+        // Lets go of values, whose owners may call us.
+        backend.set_capacity(bytes);
     }
 
     /// What it has done.

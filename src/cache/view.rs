@@ -70,6 +70,11 @@ impl<K: CacheKey> View<K> {
         self.cache.get_as(self.of(&key.key()), &Typed(PhantomData)).await
     }
 
+    /// The value under `key` if it can be had at once.
+    pub(crate) fn peek_now(&self, key: &K) -> Option<Arc<K::Value>> {
+        self.cache.peek_now(self.of(&key.key()), &Typed(PhantomData))
+    }
+
     /// Puts `value` under `key`.
     ///
     /// # Errors

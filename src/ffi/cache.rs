@@ -190,8 +190,7 @@ unsafe fn get(
     cache: *const WeirCache,
     key: *const WeirCacheKey,
 ) -> Result<Operation<impl Future<Output = Result<Found>> + Send + 'static>> {
-    let body =
-        |cache: Cache, key: OwnedKey| Ok(async move { Ok(cache.get(key.as_key()).await.map(WeirCacheValue::of)) });
+    let body = |cache: Cache, key: OwnedKey| Ok(async move { Ok(cache.get(key.as_key()).await.map(WeirCacheValue::of)) });
     // SAFETY: the caller's promise.
     unsafe { on_key(cache, key, body) }
 }
@@ -458,13 +457,14 @@ pub unsafe extern "C" fn weir_cache_get_or_insert(
 ) -> WeirStatus {
     let loader = Loader::new(loader);
     // SAFETY: the caller's promise.
-    let (out, flag) = unsafe { (Out::<Owned<WeirCacheValue>>::clear("value", value), Out::<u8>::clear("was_cached", was_cached).or_null()) };
+    let (out, flag) =
+        unsafe { (Out::<Owned<WeirCacheValue>>::clear("value", value), Out::<u8>::clear("was_cached", was_cached).or_null()) };
     let body = |cache: &Handle<WeirCache>| {
         out.check()?;
         loader.check()?;
         // SAFETY: the caller's promise.
         let key = unsafe { WeirCacheKey::decode(key) }?;
-        let (loaded, cached) = match cache.core.peek_now(key) {
+        let (loaded, cached) = match cache.core.peek_now(key, &cache::Raw) {
             Some(found) => (found, true),
             None => runtime::block_on(cache.core.get_or_insert(key, loader.run(key)), timeout_ms)?,
         };

@@ -87,8 +87,7 @@ pub struct WeirCacheBackend {
         ),
     >,
     /// Removes all entries whose prefix begins with these bytes; required.
-    pub invalidate_prefix:
-        Option<unsafe extern "C" fn(ctx: *mut c_void, prefix: *const u8, prefix_len: usize, reply: *mut WeirCacheReply)>,
+    pub invalidate_prefix: Option<unsafe extern "C" fn(ctx: *mut c_void, prefix: *const u8, prefix_len: usize, reply: *mut WeirCacheReply)>,
     /// Removes all entries; required.
     pub clear: Option<unsafe extern "C" fn(ctx: *mut c_void, reply: *mut WeirCacheReply)>,
     /// Counts the entries; NULL if the backend cannot tell.

@@ -68,11 +68,7 @@ unsafe impl SizedOut for WeirCacheStats {
 ///
 /// `cache` is NULL or a cache that was not freed; `stats` is NULL or as long as it says; `error` is NULL or as described.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn weir_cache_stats(
-    cache: *const WeirCache,
-    stats: *mut WeirCacheStats,
-    error: *mut *mut WeirError,
-) -> WeirStatus {
+pub unsafe extern "C" fn weir_cache_stats(cache: *const WeirCache, stats: *mut WeirCacheStats, error: *mut *mut WeirError) -> WeirStatus {
     // SAFETY: the caller's promise.
     let body = |cache: &Handle<WeirCache>| unsafe { sized(stats, figures(&cache.core)) };
     // SAFETY: the caller's promise.
@@ -101,10 +97,7 @@ fn figures(cache: &Cache) -> WeirCacheStats {
     }
 }
 
-unsafe fn count(
-    cache: *const WeirCache,
-    bytes: bool,
-) -> Result<Operation<impl Future<Output = Result<u64>> + Send + 'static>> {
+unsafe fn count(cache: *const WeirCache, bytes: bool) -> Result<Operation<impl Future<Output = Result<u64>> + Send + 'static>> {
     // SAFETY: the caller's promise.
     let handle = unsafe { handle::share(cache) }?;
     let cache: Cache = handle.core.clone();
