@@ -104,6 +104,11 @@ struct ArrowArrayStream {
 #define WEIR_ABI_VERSION 0
 
 /**
+ * A number that is not known.
+ */
+#define WEIR_CACHE_UNKNOWN UINT64_MAX
+
+/**
  * What a call came to. The numbers are never reused; a later version may add some.
  */
 enum WeirStatus
@@ -309,6 +314,10 @@ enum WeirResult
    * A `WeirBatch *`.
    */
   WEIR_RESULT_BATCH = 8,
+  /**
+   * A `WeirCacheValue *`.
+   */
+  WEIR_RESULT_CACHE_VALUE = 9,
 };
 #ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L
@@ -422,6 +431,39 @@ typedef int32_t WeirSpillBackend;
 #endif // __cplusplus
 
 /**
+ * What a cached value is.
+ */
+enum WeirCacheKind
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : int32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+  /**
+   * Nothing: the value is NULL.
+   */
+  WEIR_CACHE_KIND_NONE = 0,
+  /**
+   * Opaque bytes.
+   */
+  WEIR_CACHE_KIND_BYTES = 1,
+  /**
+   * An Arrow batch.
+   */
+  WEIR_CACHE_KIND_BATCH = 2,
+  /**
+   * An object of weir's own, such as a decoded entry. A backend keeps it as it is, or its bytes if it has some.
+   */
+  WEIR_CACHE_KIND_OBJECT = 3,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum WeirCacheKind WeirCacheKind;
+#else
+typedef int32_t WeirCacheKind;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
+/**
  * The owner of a shard, which appends one entry per call and buffers nothing. All functions may be called from any thread at
  * once; appends take turns.
  */
@@ -436,6 +478,23 @@ typedef struct WeirBatch WeirBatch;
  * Bytes that the library gives away, text as a rule. Owned by whoever received it; free it with weir_buffer_free().
  */
 typedef struct WeirBuffer WeirBuffer;
+
+/**
+ * A cache: values by key, in memory or in a backend of the caller's. It may be used from any thread.
+ */
+typedef struct WeirCache WeirCache;
+
+/**
+ * The way in which a backend or a loader answers, once, now or later and from any thread: each weir_cache_reply_*() function
+ * consumes it. An answer that comes after the deadline, or to a call that was given up, is freed and changes nothing.
+ */
+typedef struct WeirCacheReply WeirCacheReply;
+
+/**
+ * A lease on a cached value: what it holds stays valid and as it is, also after the entry is evicted, replaced or invalidated, until
+ * the lease is freed. Immutable; it may be used from any thread.
+ */
+typedef struct WeirCacheValue WeirCacheValue;
 
 /**
  * One entry of a shard's log: its batches share one buffer, which lives until the entry and all that was exported from it are
@@ -721,7 +780,71 @@ typedef struct {
    * session keeps what it needs of it.
    */
   const WeirSpillStore *spill;
+  /**
+   * The cache of all that is opened through the session; NULL (default) = a built-in one, made when it is first needed. The session
+   * keeps it. Entries of a store with latency are cached in either; those of a local one only in one that is given here.
+   */
+  const WeirCache *cache;
+  /**
+   * The limit, in bytes, on what the session's writers have queued, its tailers have read ahead, and its cache together; 0 (default) =
+   * none. The cache yields, and puts wait. See weir_session_memory().
+   */
+  uint64_t memory_bytes;
 } WeirSessionOptions;
+
+/**
+ * The memory of a session, in bytes, and who waits for some. Set `struct_size` before the call.
+ */
+typedef struct {
+  /**
+   * `sizeof(WeirSessionMemory)` as the caller knows it: no more is written.
+   */
+  uint32_t struct_size;
+  /**
+   * 0.
+   */
+  uint32_t reserved;
+  /**
+   * The limit; 0 = none.
+   */
+  uint64_t limit_bytes;
+  /**
+   * What its writers have queued and is not durable yet.
+   */
+  uint64_t queue_bytes;
+  /**
+   * What its MemTables hold: 0, there are none yet.
+   */
+  uint64_t memtable_bytes;
+  /**
+   * What its tailers have read ahead.
+   */
+  uint64_t read_ahead_bytes;
+  /**
+   * What its cache holds; 0 for a backend of the caller's.
+   */
+  uint64_t cache_bytes;
+  /**
+   * Writers whose puts wait for room below the limit: weir_session_pressure() names them.
+   */
+  uint64_t waiting;
+  /**
+   * The bytes that the puts at the head of their queues want.
+   */
+  uint64_t waiting_bytes;
+  /**
+   * How long the first of them has waited, in nanoseconds.
+   */
+  uint64_t longest_wait_ns;
+  /**
+   * How often a writer waited.
+   */
+  uint64_t waits;
+  /**
+   * How long they waited together, in nanoseconds, of waits that are over.
+   */
+  uint64_t waited_ns;
+} WeirSessionMemory;
 
 /**
  * A field of the shard spec and its value, for weir_shard_init(). Both are copied.
@@ -1251,6 +1374,201 @@ typedef struct {
   uint8_t reserved[2];
 } WeirSpillReadOptions;
 
+/**
+ * A key. Two keys are equal if all three parts are. A value that is asked for under another type name is not found.
+ */
+typedef struct {
+  /**
+   * What weir_cache_invalidate_prefix() goes by, such as a table's name; any bytes, NULL if there are none.
+   */
+  const uint8_t *prefix;
+  /**
+   * How many.
+   */
+  size_t prefix_len;
+  /**
+   * The key within the prefix; any bytes, NULL if there are none.
+   */
+  const uint8_t *key;
+  /**
+   * How many.
+   */
+  size_t key_len;
+  /**
+   * The name of the value's type, NUL-terminated UTF-8; NULL = "". Names that begin with `weir.` are weir's own.
+   */
+  const char *type_name;
+} WeirCacheKey;
+
+/**
+ * A cache's backend. It is copied; its functions may be called from any thread at once, and each answers once through `reply`, before
+ * it returns or later. They must not wait for long: what takes long is answered later. Keys are borrowed for the call. Answers:
+ * weir_cache_reply_bytes(), _batch(), _value() and _miss() to `get`; _done() to the others, with the number that `num_entries` and
+ * `size_bytes` ask for; _error() to all.
+ *
+ * The rules that a backend keeps are those that weir_cache_backend_check() checks. One that fails, answers too late or with garbage
+ * costs its entries, and no read fails for it.
+ */
+typedef struct {
+  /**
+   * `sizeof(WeirCacheBackend)`.
+   */
+  uint32_t struct_size;
+  /**
+   * Must be 0.
+   */
+  uint32_t reserved;
+  /**
+   * Passed to all functions.
+   */
+  void *ctx;
+  /**
+   * Called with `ctx` once, after the last use; may be NULL.
+   */
+  WeirReleaseFn release;
+  /**
+   * Looks for the value under a key; required.
+   */
+  void (*get)(void *ctx, const WeirCacheKey *key, WeirCacheReply *reply);
+  /**
+   * Puts a value under a key, in the place of what is there; required. The value is the backend's to free: it may keep it as it is,
+   * and answer with it later. `size_bytes` is the memory that it holds.
+   */
+  void (*insert)(void *ctx, const WeirCacheKey *key, WeirCacheValue *value, uint64_t size_bytes, WeirCacheReply *reply);
+  /**
+   * Removes all entries whose prefix begins with these bytes; required.
+   */
+  void (*invalidate_prefix)(void *ctx, const uint8_t *prefix, size_t prefix_len, WeirCacheReply *reply);
+  /**
+   * Removes all entries; required.
+   */
+  void (*clear)(void *ctx, WeirCacheReply *reply);
+  /**
+   * Counts the entries; NULL if the backend cannot tell.
+   */
+  void (*num_entries)(void *ctx, WeirCacheReply *reply);
+  /**
+   * Counts the bytes that they take; NULL if the backend cannot tell.
+   */
+  void (*size_bytes)(void *ctx, WeirCacheReply *reply);
+} WeirCacheBackend;
+
+/**
+ * Options of weir_cache_new().
+ */
+typedef struct {
+  /**
+   * `sizeof(WeirCacheOptions)`.
+   */
+  uint32_t struct_size;
+  /**
+   * Must be 0.
+   */
+  uint32_t reserved;
+  /**
+   * The bytes that the cache may hold: keys, values and what it takes to hold them; memory that several values share counts once.
+   * Default 134217728 (128 MiB); 0 = the cache is off: it holds nothing, and every loader runs. Not for a backend of the caller's.
+   */
+  uint64_t capacity_bytes;
+  /**
+   * A backend of the caller's, in the place of the built-in one; NULL (default) = the built-in one. Copied.
+   */
+  const WeirCacheBackend *backend;
+  /**
+   * How long that backend may take for an answer, in milliseconds; default 1000, < 0 = as long as it likes.
+   */
+  int64_t backend_timeout_ms;
+} WeirCacheOptions;
+
+/**
+ * A loader: brings the value of a key that is not in the cache. `load` answers with weir_cache_reply_bytes(), _batch(), _value(), or
+ * _error(), before it returns or later and from any thread. It may use the cache, but for the key itself.
+ */
+typedef struct {
+  /**
+   * Brings the value; required. The key is borrowed for the call.
+   */
+  void (*load)(void *ctx, const WeirCacheKey *key, WeirCacheReply *reply);
+  /**
+   * Passed to both functions.
+   */
+  void *ctx;
+  /**
+   * Called with `ctx` once, after the last use, whether `load` was called or not and whatever the call comes to; may be NULL.
+   */
+  WeirReleaseFn release;
+} WeirCacheLoader;
+
+/**
+ * What a cache has done since it was made, and what it holds. Set `struct_size` before the call.
+ */
+typedef struct {
+  /**
+   * `sizeof(WeirCacheStats)` as the caller knows it: no more is written.
+   */
+  uint32_t struct_size;
+  /**
+   * 0.
+   */
+  uint32_t reserved;
+  /**
+   * Calls that found a value, or got it from another call's loader.
+   */
+  uint64_t hits;
+  /**
+   * Calls that did not.
+   */
+  uint64_t misses;
+  /**
+   * Loaders that ran to their end.
+   */
+  uint64_t loads;
+  /**
+   * Those of them that failed.
+   */
+  uint64_t load_errors;
+  /**
+   * The nanoseconds that they took together.
+   */
+  uint64_t load_ns;
+  /**
+   * Calls that got their value from another call's loader; they are among the hits.
+   */
+  uint64_t joined;
+  /**
+   * Values given to the backend.
+   */
+  uint64_t inserts;
+  /**
+   * Loaded values that were not kept, because an invalidation came between.
+   */
+  uint64_t stale;
+  /**
+   * Entries removed to make room; 0 if the backend is the caller's.
+   */
+  uint64_t evictions;
+  /**
+   * Values not kept, because they are larger than the whole cache; 0 if the backend is the caller's.
+   */
+  uint64_t refused;
+  /**
+   * Calls of the backend that failed or took too long.
+   */
+  uint64_t backend_errors;
+  /**
+   * Values from the backend that were of another type or could not be decoded.
+   */
+  uint64_t unusable;
+  /**
+   * About how many entries there are; WEIR_CACHE_UNKNOWN if the backend is the caller's.
+   */
+  uint64_t entries;
+  /**
+   * About how many bytes they take; WEIR_CACHE_UNKNOWN if the backend is the caller's.
+   */
+  uint64_t bytes;
+} WeirCacheStats;
+
 #ifdef __cplusplus
 extern "C" {
 #endif // __cplusplus
@@ -1487,6 +1805,41 @@ WeirStatus weir_session_spill_store(const WeirSession *session, WeirSpillStore *
  * Frees a session. What was opened through it goes on and keeps what it needs. NULL is allowed.
  */
 void weir_session_free(WeirSession *session);
+
+/**
+ * The cache of a session: the one of its options, or the built-in one.
+ *
+ * @param session  the session
+ * @param cache    receives a handle on the cache; free it with weir_cache_free()
+ * @param error    receives the error, unless NULL
+ * @return WEIR_STATUS_OK, WEIR_STATUS_INVALID_ARGUMENT
+ */
+WeirStatus weir_session_cache(const WeirSession *session, WeirCache **cache, WeirError **error);
+
+/**
+ * The memory of all that was opened through a session, by its use.
+ *
+ * @param session  the session
+ * @param memory   receives the figures; set its `struct_size`
+ * @param error    receives the error, unless NULL
+ * @return WEIR_STATUS_OK, WEIR_STATUS_INVALID_ARGUMENT
+ */
+WeirStatus weir_session_memory(const WeirSession *session,
+                               WeirSessionMemory *memory,
+                               WeirError **error);
+
+/**
+ * What waits for room below a session's memory limit, for how many bytes, and how long it has: one line each, the first to get room
+ * first. Empty if nothing does.
+ *
+ * @param session  the session
+ * @param text     receives the text; free it with weir_buffer_free()
+ * @param error    receives the error, unless NULL
+ * @return WEIR_STATUS_OK, WEIR_STATUS_INVALID_ARGUMENT
+ */
+WeirStatus weir_session_pressure(const WeirSession *session,
+                                 WeirBuffer **text,
+                                 WeirError **error);
 
 /**
  * Lists the keys of store settings that this build knows, one per line.
@@ -3032,6 +3385,397 @@ uint64_t weir_batch_rows(const WeirBatch *batch);
 void weir_batch_free(WeirBatch *batch);
 
 /**
+ * Fills options with their defaults.
+ *
+ * @param options      the struct
+ * @param struct_size  `sizeof(WeirCacheOptions)` as the caller knows it, in bytes: no more is written
+ */
+void weir_cache_options_init(WeirCacheOptions *options, uint32_t struct_size);
+
+/**
+ * Makes a cache, which belongs to no session until it is given to one (WeirSessionOptions.cache).
+ *
+ * @param options  NULL for the defaults. After an error, the backend's `release` is not called.
+ * @param cache    receives the cache; free it with weir_cache_free()
+ * @param error    receives the error, unless NULL
+ * @return WEIR_STATUS_OK, WEIR_STATUS_INVALID_ARGUMENT
+ */
+WeirStatus weir_cache_new(const WeirCacheOptions *options, WeirCache **cache, WeirError **error);
+
+/**
+ * Frees a handle on a cache. Its entries go with the last: a session that was given it keeps it. NULL is allowed.
+ */
+void weir_cache_free(WeirCache *cache);
+
+/**
+ * Looks for the value under a key. With the built-in backend it never waits, and may be called from anywhere.
+ *
+ * @param cache       the cache
+ * @param key         the key
+ * @param timeout_ms  how long to wait for a backend of the caller's, beside its own deadline; < 0 = for ever
+ * @param value       receives a lease on the value, or NULL if there is none; free it with weir_cache_value_free()
+ * @param error       receives the error, unless NULL
+ * @return WEIR_STATUS_OK, also if there is none and if the backend failed; WEIR_STATUS_INVALID_ARGUMENT, WEIR_STATUS_TIMED_OUT
+ */
+WeirStatus weir_cache_get(const WeirCache *cache,
+                          const WeirCacheKey *key,
+                          int64_t timeout_ms,
+                          WeirCacheValue **value,
+                          WeirError **error);
+
+/**
+ * weir_cache_get() with a completion: the event's `result` is the value, or NULL if there is none.
+ *
+ * @param cache       the cache
+ * @param key         the key; copied
+ * @param completion  what to complete
+ * @param error       receives the error, unless NULL
+ * @return WEIR_STATUS_OK if accepted, WEIR_STATUS_INVALID_ARGUMENT
+ */
+WeirStatus weir_cache_get_async(const WeirCache *cache,
+                                const WeirCacheKey *key,
+                                WeirCompletion completion,
+                                WeirError **error);
+
+/**
+ * Puts bytes under a key, in the place of what is there. The cache need not take them: a value larger than the whole cache is not
+ * kept, and neither is what it was to replace.
+ *
+ * @param cache       the cache
+ * @param key         the key
+ * @param data        the bytes, which are copied; NULL if there are none
+ * @param len         how many
+ * @param timeout_ms  how long to wait for a backend of the caller's, beside its own deadline; < 0 = for ever
+ * @param error       receives the error, unless NULL
+ * @return WEIR_STATUS_OK, also if the backend failed; WEIR_STATUS_INVALID_ARGUMENT, WEIR_STATUS_TIMED_OUT
+ */
+WeirStatus weir_cache_insert(const WeirCache *cache,
+                             const WeirCacheKey *key,
+                             const uint8_t *data,
+                             size_t len,
+                             int64_t timeout_ms,
+                             WeirError **error);
+
+/**
+ * weir_cache_insert() with a completion.
+ *
+ * @param cache       the cache
+ * @param key         the key; copied
+ * @param data        the bytes; copied
+ * @param len         how many
+ * @param completion  what to complete
+ * @param error       receives the error, unless NULL
+ * @return WEIR_STATUS_OK if accepted, WEIR_STATUS_INVALID_ARGUMENT
+ */
+WeirStatus weir_cache_insert_async(const WeirCache *cache,
+                                   const WeirCacheKey *key,
+                                   const uint8_t *data,
+                                   size_t len,
+                                   WeirCompletion completion,
+                                   WeirError **error);
+
+/**
+ * Puts a batch under a key, without copying it, in the place of what is there. As weir_cache_insert().
+ *
+ * @param cache       the cache
+ * @param key         the key
+ * @param array       the batch, a struct array; consumed on every return
+ * @param schema      its schema; borrowed
+ * @param timeout_ms  how long to wait for a backend of the caller's, beside its own deadline; < 0 = for ever
+ * @param error       receives the error, unless NULL
+ * @return WEIR_STATUS_OK, also if the backend failed; WEIR_STATUS_INVALID_ARGUMENT, WEIR_STATUS_INVALID_DATA, WEIR_STATUS_TIMED_OUT
+ */
+WeirStatus weir_cache_insert_batch(const WeirCache *cache,
+                                   const WeirCacheKey *key,
+                                   struct ArrowArray *array,
+                                   const struct ArrowSchema *schema,
+                                   int64_t timeout_ms,
+                                   WeirError **error);
+
+/**
+ * weir_cache_insert_batch() with a completion.
+ *
+ * @param cache       the cache
+ * @param key         the key; copied
+ * @param array       the batch, a struct array; consumed on every return
+ * @param schema      its schema; borrowed for the call
+ * @param completion  what to complete
+ * @param error       receives the error, unless NULL
+ * @return WEIR_STATUS_OK if accepted, WEIR_STATUS_INVALID_ARGUMENT, WEIR_STATUS_INVALID_DATA
+ */
+WeirStatus weir_cache_insert_batch_async(const WeirCache *cache,
+                                         const WeirCacheKey *key,
+                                         struct ArrowArray *array,
+                                         const struct ArrowSchema *schema,
+                                         WeirCompletion completion,
+                                         WeirError **error);
+
+/**
+ * Looks for the value under a key; if there is none, has `loader` bring it, and keeps it. Of calls for one key at the same time, one
+ * runs its loader and the others wait for that; if it fails, or its caller gives up, the next one runs its own. What an invalidation
+ * overtakes is given to those who wait, and not kept.
+ *
+ * @param cache       the cache
+ * @param key         the key
+ * @param loader      brings the value; its `release` is called on every return, soon if not at once
+ * @param timeout_ms  how long to wait; < 0 = for ever
+ * @param value       receives a lease on the value; free it with weir_cache_value_free()
+ * @param was_cached  receives 1 if the value was there or came from another call's loader, else 0; NULL if not wanted
+ * @param error       receives the error, unless NULL
+ * @return WEIR_STATUS_OK; the loader's error: WEIR_STATUS_STORAGE with its message, WEIR_STATUS_NOT_FOUND if it has no value,
+ * WEIR_STATUS_INVALID_DATA; WEIR_STATUS_WOULD_DEADLOCK if it is the loader of that key that calls; WEIR_STATUS_TIMED_OUT, WEIR_STATUS_INVALID_ARGUMENT
+ */
+WeirStatus weir_cache_get_or_insert(const WeirCache *cache,
+                                    const WeirCacheKey *key,
+                                    WeirCacheLoader loader,
+                                    int64_t timeout_ms,
+                                    WeirCacheValue **value,
+                                    uint8_t *was_cached,
+                                    WeirError **error);
+
+/**
+ * weir_cache_get_or_insert() with a completion: the event's `result` is the value, its `value` whether it was there.
+ *
+ * @param cache       the cache
+ * @param key         the key; copied
+ * @param loader      brings the value; its `release` is called on every return, after an error of this call at once
+ * @param completion  what to complete
+ * @param error       receives the error, unless NULL
+ * @return WEIR_STATUS_OK if accepted, WEIR_STATUS_INVALID_ARGUMENT
+ */
+WeirStatus weir_cache_get_or_insert_async(const WeirCache *cache,
+                                          const WeirCacheKey *key,
+                                          WeirCacheLoader loader,
+                                          WeirCompletion completion,
+                                          WeirError **error);
+
+/**
+ * Removes all entries whose prefix begins with these bytes. When it succeeds they are gone, and what loaders bring that began before
+ * is not kept.
+ *
+ * @param cache       the cache
+ * @param prefix      the bytes; NULL if there are none: all entries
+ * @param prefix_len  how many
+ * @param timeout_ms  how long to wait for a backend of the caller's, beside its own deadline; < 0 = for ever
+ * @param error       receives the error, unless NULL
+ * @return WEIR_STATUS_OK; WEIR_STATUS_STORAGE if the backend failed, WEIR_STATUS_TIMED_OUT: then entries may be left; WEIR_STATUS_INVALID_ARGUMENT
+ */
+WeirStatus weir_cache_invalidate_prefix(const WeirCache *cache,
+                                        const uint8_t *prefix,
+                                        size_t prefix_len,
+                                        int64_t timeout_ms,
+                                        WeirError **error);
+
+/**
+ * weir_cache_invalidate_prefix() with a completion.
+ *
+ * @param cache       the cache
+ * @param prefix      the bytes; copied
+ * @param prefix_len  how many
+ * @param completion  what to complete
+ * @param error       receives the error, unless NULL
+ * @return WEIR_STATUS_OK if accepted, WEIR_STATUS_INVALID_ARGUMENT
+ */
+WeirStatus weir_cache_invalidate_prefix_async(const WeirCache *cache,
+                                              const uint8_t *prefix,
+                                              size_t prefix_len,
+                                              WeirCompletion completion,
+                                              WeirError **error);
+
+/**
+ * Removes all entries. When it succeeds they are gone, and what loaders bring that began before is not kept.
+ *
+ * @param cache       the cache
+ * @param timeout_ms  how long to wait for a backend of the caller's, beside its own deadline; < 0 = for ever
+ * @param error       receives the error, unless NULL
+ * @return as weir_cache_invalidate_prefix()
+ */
+WeirStatus weir_cache_clear(const WeirCache *cache, int64_t timeout_ms, WeirError **error);
+
+/**
+ * weir_cache_clear() with a completion.
+ *
+ * @param cache       the cache
+ * @param completion  what to complete
+ * @param error       receives the error, unless NULL
+ * @return WEIR_STATUS_OK if accepted, WEIR_STATUS_INVALID_ARGUMENT
+ */
+WeirStatus weir_cache_clear_async(const WeirCache *cache, WeirCompletion completion, WeirError **error);
+
+/**
+ * What the value is: a `WEIR_CACHE_KIND_*`; WEIR_CACHE_KIND_NONE for NULL.
+ */
+int32_t weir_cache_value_kind(const WeirCacheValue *value);
+
+/**
+ * The bytes of a value, borrowed until it is freed: those that were inserted, or those that an object encodes to. NULL if there are
+ * none, as for a batch.
+ */
+const uint8_t *weir_cache_value_data(const WeirCacheValue *value);
+
+/**
+ * The number of bytes at weir_cache_value_data(); 0 for NULL.
+ */
+size_t weir_cache_value_len(const WeirCacheValue *value);
+
+/**
+ * Exports the batch of a value, without copying. It stays valid after the value is freed.
+ *
+ * @param value   the value
+ * @param array   receives the batch as a struct array; call its `release`
+ * @param schema  receives its schema; call its `release`
+ * @param error   receives the error, unless NULL
+ * @return WEIR_STATUS_OK, WEIR_STATUS_INVALID_ARGUMENT if it is not a batch
+ */
+WeirStatus weir_cache_value_batch(const WeirCacheValue *value,
+                                  struct ArrowArray *array,
+                                  struct ArrowSchema *schema,
+                                  WeirError **error);
+
+/**
+ * Frees a value. NULL is allowed.
+ */
+void weir_cache_value_free(WeirCacheValue *value);
+
+/**
+ * Answers with bytes, which are copied.
+ *
+ * @param reply  the reply; consumed
+ * @param data   the bytes; NULL if there are none
+ * @param len    how many
+ * @param error  receives the error, unless NULL; who waits gets it, too
+ * @return WEIR_STATUS_OK, also if it comes too late; WEIR_STATUS_INVALID_ARGUMENT
+ */
+WeirStatus weir_cache_reply_bytes(WeirCacheReply *reply, const uint8_t *data, size_t len, WeirError **error);
+
+/**
+ * Answers with a batch.
+ *
+ * @param reply   the reply; consumed
+ * @param array   the batch, a struct array; consumed on every return
+ * @param schema  its schema; borrowed
+ * @param error   receives the error, unless NULL; who waits gets it, too
+ * @return WEIR_STATUS_OK, also if it comes too late; WEIR_STATUS_INVALID_ARGUMENT, WEIR_STATUS_INVALID_DATA
+ */
+WeirStatus weir_cache_reply_batch(WeirCacheReply *reply,
+                                  struct ArrowArray *array,
+                                  const struct ArrowSchema *schema,
+                                  WeirError **error);
+
+/**
+ * Answers with a value that was handed to `insert`, or that was got from any cache.
+ *
+ * @param reply  the reply; consumed
+ * @param value  the value; borrowed: it stays the backend's
+ * @param error  receives the error, unless NULL; who waits gets it, too
+ * @return WEIR_STATUS_OK, also if it comes too late; WEIR_STATUS_INVALID_ARGUMENT
+ */
+WeirStatus weir_cache_reply_value(WeirCacheReply *reply,
+                                  const WeirCacheValue *value,
+                                  WeirError **error);
+
+/**
+ * Answers that there is no value. NULL is allowed.
+ *
+ * @param reply  the reply; consumed
+ */
+void weir_cache_reply_miss(WeirCacheReply *reply);
+
+/**
+ * Answers that it is done. NULL is allowed.
+ *
+ * @param reply   the reply; consumed
+ * @param number  what `num_entries` or `size_bytes` ask for; else 0
+ */
+void weir_cache_reply_done(WeirCacheReply *reply, uint64_t number);
+
+/**
+ * Answers that it failed. NULL is allowed.
+ *
+ * @param reply    the reply; consumed
+ * @param message  what happened, NUL-terminated UTF-8, copied; NULL if there is nothing to say. A loader's is what its caller gets,
+ * with WEIR_STATUS_STORAGE.
+ */
+void weir_cache_reply_error(WeirCacheReply *reply,
+                            const char *message);
+
+/**
+ * Checks an empty backend against the rules that a cache relies on, and leaves it empty:
+ *
+ * 1. a key that was never inserted is a miss; 2. what was inserted comes back whole and of its kind (bytes may come back for an
+ * object that has some; one that has none may be refused); 3. keys are equal if prefix, key and type name are, byte by byte, and any
+ * of them may be empty; 4. an insertion replaces what was there; 5. invalidating a prefix removes the entries whose prefix begins with
+ * it and no others, and 6. clearing removes all, and when either is answered they are gone; 7. counts are right, or their function is
+ * NULL; 8. a value that was handed out stays whole; 9. all may be called by several threads at once.
+ *
+ * It must have room for 4 MiB, and answer each call within 10 seconds. Blocks the calling thread.
+ *
+ * @param backend  the backend; its `release` is called before this returns, unless WEIR_STATUS_INVALID_ARGUMENT is returned
+ * @param error    receives the error, unless NULL
+ * @return WEIR_STATUS_OK; WEIR_STATUS_INVALID_DATA naming the rule that does not hold, whose number is the detail `rule`;
+ * WEIR_STATUS_STORAGE if it failed, WEIR_STATUS_TIMED_OUT; WEIR_STATUS_INVALID_ARGUMENT
+ */
+WeirStatus weir_cache_backend_check(const WeirCacheBackend *backend,
+                                    WeirError **error);
+
+/**
+ * What a cache has done, and what it holds. Asks no backend and never waits.
+ *
+ * @param cache  the cache
+ * @param stats  receives the figures; set its `struct_size`
+ * @param error  receives the error, unless NULL
+ * @return WEIR_STATUS_OK, WEIR_STATUS_INVALID_ARGUMENT
+ */
+WeirStatus weir_cache_stats(const WeirCache *cache,
+                            WeirCacheStats *stats,
+                            WeirError **error);
+
+/**
+ * Asks the backend how many entries it has.
+ *
+ * @param cache       the cache
+ * @param timeout_ms  how long to wait for a backend of the caller's, beside its own deadline; < 0 = for ever
+ * @param number      receives the number; WEIR_CACHE_UNKNOWN if the backend cannot tell
+ * @param error       receives the error, unless NULL
+ * @return WEIR_STATUS_OK; WEIR_STATUS_STORAGE if the backend failed, WEIR_STATUS_TIMED_OUT; WEIR_STATUS_INVALID_ARGUMENT
+ */
+WeirStatus weir_cache_num_entries(const WeirCache *cache,
+                                  int64_t timeout_ms,
+                                  uint64_t *number,
+                                  WeirError **error);
+
+/**
+ * weir_cache_num_entries() with a completion: the event's `value` is the number.
+ *
+ * @param cache       the cache
+ * @param completion  what to complete
+ * @param error       receives the error, unless NULL
+ * @return WEIR_STATUS_OK if accepted, WEIR_STATUS_INVALID_ARGUMENT
+ */
+WeirStatus weir_cache_num_entries_async(const WeirCache *cache, WeirCompletion completion, WeirError **error);
+
+/**
+ * Asks the backend how many bytes its entries take.
+ *
+ * @param cache       the cache
+ * @param timeout_ms  how long to wait for a backend of the caller's, beside its own deadline; < 0 = for ever
+ * @param number      receives the number; WEIR_CACHE_UNKNOWN if the backend cannot tell
+ * @param error       receives the error, unless NULL
+ * @return as weir_cache_num_entries()
+ */
+WeirStatus weir_cache_size_bytes(const WeirCache *cache, int64_t timeout_ms, uint64_t *number, WeirError **error);
+
+/**
+ * weir_cache_size_bytes() with a completion: the event's `value` is the number.
+ *
+ * @param cache       the cache
+ * @param completion  what to complete
+ * @param error       receives the error, unless NULL
+ * @return WEIR_STATUS_OK if accepted, WEIR_STATUS_INVALID_ARGUMENT
+ */
+WeirStatus weir_cache_size_bytes_async(const WeirCache *cache, WeirCompletion completion, WeirError **error);
+
+/**
  * Opens an Arrow IPC file or IPC stream on a local disk as a stream of batches. Every byte of it is checked: a damaged file is
  * an error, here or of the stream's `get_next`.
  *
@@ -3060,7 +3804,7 @@ uint64_t weir_live_handles(void);
 #define WEIR_RUNTIME_OPTIONS_INIT {(uint32_t)sizeof(WeirRuntimeOptions), 0, 0, 0, NULL, NULL, NULL, NULL}
 #define WEIR_LOG_SINK_INIT {(uint32_t)sizeof(WeirLogSink), 0, NULL, NULL, NULL}
 #define WEIR_QUEUE_OPTIONS_INIT {(uint32_t)sizeof(WeirQueueOptions), 0}
-#define WEIR_SESSION_OPTIONS_INIT {(uint32_t)sizeof(WeirSessionOptions), 0, NULL, 0, NULL}
+#define WEIR_SESSION_OPTIONS_INIT {(uint32_t)sizeof(WeirSessionOptions), 0, NULL, 0, NULL, NULL, 0}
 #define WEIR_TRIM_OPTIONS_INIT {(uint32_t)sizeof(WeirTrimOptions), 0, -1}
 #define WEIR_WRITER_OPTIONS_INIT {(uint32_t)sizeof(WeirWriterOptions), 1, 1, 1, 0, 0, 3, -1, 8388608u, 67108864u, 50, 2, -1, -1}
 #define WEIR_APPENDER_OPTIONS_INIT {(uint32_t)sizeof(WeirAppenderOptions), 1, 1, {0, 0}, 0, 3, 50, 2, -1, -1}
@@ -3068,8 +3812,12 @@ uint64_t weir_live_handles(void);
 #define WEIR_SPILL_STORE_OPTIONS_INIT {(uint32_t)sizeof(WeirSpillStoreOptions), 0, NULL, UINT64_MAX, 0, -1, -1, 65536u, 0}
 #define WEIR_SPILL_OPTIONS_INIT {(uint32_t)sizeof(WeirSpillOptions), 0, 0, 1, {0, 0, 0, 0, 0, 0}}
 #define WEIR_SPILL_READ_OPTIONS_INIT {(uint32_t)sizeof(WeirSpillReadOptions), 0, 0, {0, 0}}
+#define WEIR_CACHE_OPTIONS_INIT {(uint32_t)sizeof(WeirCacheOptions), 0, 134217728u, NULL, 1000}
+#define WEIR_CACHE_BACKEND_INIT {(uint32_t)sizeof(WeirCacheBackend), 0, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL}
 
 /* Results: only their size is told to the library. */
 #define WEIR_WRITER_STATS_INIT {(uint32_t)sizeof(WeirWriterStats), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}
+#define WEIR_CACHE_STATS_INIT {(uint32_t)sizeof(WeirCacheStats), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}
+#define WEIR_SESSION_MEMORY_INIT {(uint32_t)sizeof(WeirSessionMemory), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}
 #define WEIR_WRITER_MEMORY_INIT {(uint32_t)sizeof(WeirWriterMemory), 0, 0, 0, 0, 0}
 #define WEIR_SPILL_STATS_INIT {(uint32_t)sizeof(WeirSpillStats), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}

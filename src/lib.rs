@@ -10,10 +10,12 @@
 #[cfg(not(panic = "unwind"))]
 compile_error!("weir must be built with panic = \"unwind\": panics are caught at the C boundary");
 
+pub mod cache;
 pub mod env;
 pub mod error;
 pub mod ffi;
 pub mod ipc_file;
+pub mod memory;
 pub mod runtime;
 pub mod session;
 pub mod shard;

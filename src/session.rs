@@ -1,4 +1,5 @@
-//! What handles share that are opened together: the settings of stores, the stores, the surroundings and the metrics.
+//! What handles share that are opened together: the settings of stores, the stores, the cache, the memory budget, the surroundings and
+//! the metrics.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -7,11 +8,15 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 
+use crate::cache::{self, Cache};
 use crate::env::Env;
 use crate::error::Result;
+use crate::memory::MemoryBudget;
 use crate::runtime;
+use crate::shard::ShardPath;
 use crate::spill::{SpillConfig, SpillStore};
 use crate::store::{self, RequestCounts, Settings, Store};
+use crate::wal;
 
 /// Something that has figures to show: a writer, a tailer.
 pub trait MetricSource: Send + Sync {
@@ -118,6 +123,15 @@ pub struct Session {
     sources: Mutex<Sources>,
     /// Made when it is first asked for, unless one was given.
     spill: Mutex<Option<SpillStore>>,
+    cache: Mutex<Option<Shared>>,
+    memory: Arc<MemoryBudget>,
+}
+
+/// The cache, and whether somebody chose it.
+#[derive(Clone)]
+struct Shared {
+    cache: Cache,
+    chosen: bool,
 }
 
 #[derive(Default)]
@@ -142,7 +156,9 @@ impl Session {
     /// A session in the surroundings `env`.
     pub fn with_env(settings: Settings, env: Env) -> Result<Arc<Self>> {
         runtime::check_fork()?;
-        Ok(Arc::new(Self { settings, env, stores: Mutex::default(), sources: Mutex::default(), spill: Mutex::default() }))
+        let memory = MemoryBudget::new(Arc::clone(&env.clock));
+        let (stores, sources, spill, cache) = (Mutex::default(), Mutex::default(), Mutex::default(), Mutex::default());
+        Ok(Arc::new(Self { settings, env, stores, sources, spill, cache, memory }))
     }
 
     /// The surroundings.
@@ -180,6 +196,57 @@ impl Session {
         *self.spill.lock() = Some(store);
     }
 
+    /// Has all that is opened from now on use `cache`.
+    pub fn set_cache(&self, cache: Cache) {
+        self.memory.set_cache(&cache);
+        *self.cache.lock() = Some(Shared { cache, chosen: true });
+    }
+
+    /// The cache of all that is opened through this session: the one that it was given, or a built-in one, made when it is first asked
+    /// for.
+    #[must_use]
+    pub fn cache(&self) -> Cache {
+        self.shared().cache
+    }
+
+    fn shared(&self) -> Shared {
+        let mut cache = self.cache.lock();
+        let made = || {
+            let made = Cache::builtin(cache::DEFAULT_CAPACITY, Arc::clone(&self.env.clock));
+            self.memory.set_cache(&made);
+            Shared { cache: made, chosen: false }
+        };
+        cache.get_or_insert_with(made).clone()
+    }
+
+    /// The cache for the entries of `store`. Those of a local one are in the system's page cache, and reading them again is cheap:
+    /// they are cached in a cache that somebody chose, and not in the one that is there by default.
+    #[must_use]
+    pub fn entry_cache(&self, store: &Store) -> Option<Cache> {
+        if store.is_blocking() {
+            return self.cache.lock().as_ref().filter(|shared| shared.chosen).map(|shared| shared.cache.clone());
+        }
+        Some(self.cache())
+    }
+
+    /// To be told of a claim of `shard` under `epoch`: the first claim there is makes the shard, so what is cached of it was of one that
+    /// was deleted.
+    pub async fn opened(&self, store: &Store, shard: &ShardPath, epoch: u64) {
+        let cache = self.cache.lock().as_ref().map(|shared| shared.cache.clone());
+        if epoch == 1
+            && let Some(cache) = cache
+            && let Err(error) = wal::forget(&cache, store, shard).await
+        {
+            tracing::warn!(%error, shard = %shard.id(), "what is cached of a shard that was made anew may be served for a minute");
+        }
+    }
+
+    /// The memory of all that is opened through this session, and its limit.
+    #[must_use]
+    pub fn memory(&self) -> &Arc<MemoryBudget> {
+        &self.memory
+    }
+
     /// Has `source` collected for [`Session::metrics`], for as long as it lives.
     pub fn register(&self, source: Weak<dyn MetricSource>) {
         let mut sources = self.sources.lock();
@@ -208,6 +275,10 @@ impl Session {
         for store in &stores {
             requests(&mut metrics, store.requests());
         }
+        if let Some(shared) = &*self.cache.lock() {
+            cached(&mut metrics, &shared.cache);
+        }
+        self.memory.collect(&mut metrics);
         // Under the lock, so that one that ends now is counted once, as living or as ended.
         let sources = self.sources.lock();
         metrics.add_counters(&sources.ended);
@@ -223,6 +294,36 @@ fn requests(metrics: &mut Metrics, counts: RequestCounts) {
     let RequestCounts { create, put, get, head, list, delete } = counts;
     for (kind, count) in [("create", create), ("put", put), ("get", get), ("head", head), ("list", list), ("delete", delete)] {
         metrics.counter("weir_store_requests_total", "Requests made to object stores.", &[("kind", kind)], count);
+    }
+}
+
+fn cached(metrics: &mut Metrics, cache: &Cache) {
+    let stats = cache.stats();
+    for (result, count) in [("hit", stats.hits), ("miss", stats.misses)] {
+        metrics.counter("weir_cache_requests_total", "Lookups in the cache, by what they found.", &[("result", result)], count);
+    }
+    for (outcome, count) in [("ok", stats.loads - stats.load_errors), ("error", stats.load_errors)] {
+        metrics.counter("weir_cache_loads_total", "Loaders that were run, by their outcome.", &[("outcome", outcome)], count);
+    }
+    metrics.counter("weir_cache_joined_total", "Lookups that were served by another one's loader.", &[], stats.joined);
+    metrics.counter("weir_cache_load_nanoseconds_total", "Time that loaders took.", &[], stats.load_time.as_nanos() as u64);
+    metrics.counter("weir_cache_inserts_total", "Values given to the cache.", &[], stats.inserts);
+    metrics.counter("weir_cache_evictions_total", "Entries removed from the cache to make room.", &[], stats.evictions);
+    metrics.counter("weir_cache_refused_total", "Values larger than the whole cache.", &[], stats.refused);
+    metrics.counter("weir_cache_stale_total", "Loaded values that were overtaken and not kept.", &[], stats.stale);
+    metrics.counter(
+        "weir_cache_backend_errors_total",
+        "Calls of the cache's backend that failed or took too long.",
+        &[],
+        stats.backend_errors,
+    );
+    metrics.counter("weir_cache_unusable_total", "Cached values of another type, or that could not be decoded.", &[], stats.unusable);
+    // What is not known is left out: 0 would say something else.
+    if let Some(entries) = stats.entries {
+        metrics.gauge("weir_cache_entries", "Entries in the cache.", &[], entries);
+    }
+    if let Some(bytes) = stats.bytes {
+        metrics.gauge("weir_cache_bytes", "Bytes that the cache holds.", &[], bytes);
     }
 }
 

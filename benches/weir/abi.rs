@@ -81,6 +81,11 @@ impl Session {
 
     /// The requests made so far, of all kinds.
     pub fn requests(&self) -> u64 {
+        self.requests_of("")
+    }
+
+    /// The requests made so far of one kind; "" = all.
+    pub fn requests_of(&self, kind: &str) -> u64 {
         let mut buffer: *mut WeirBuffer = null_mut();
         call!(weir_metrics_prometheus(self.0, &raw mut buffer));
         // SAFETY: a buffer of weir's, freed once.
@@ -91,7 +96,7 @@ impl Session {
             text
         };
         text.lines()
-            .filter(|line| line.starts_with("weir_store_requests_total"))
+            .filter(|line| line.starts_with("weir_store_requests_total") && line.contains(kind))
             .filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok())
             .sum()
     }

@@ -5,6 +5,8 @@
 mod abi;
 mod alloc;
 mod append;
+mod cache;
+mod cache_engines;
 mod calls;
 mod data;
 mod open;
@@ -72,13 +74,15 @@ fn main() {
     std::fs::create_dir_all(&work).unwrap_or_else(|error| usage(&format!("{}: {error}", work.display())));
     options.dir = work;
     let mut report = Report::new();
-    let suites: [(&str, Suite); 7] = [
+    let suites: [(&str, Suite); 9] = [
         ("calls", calls::run),
         ("put", put::run),
         ("append", append::run),
         ("tail", tail::run),
-        ("open", open::run),
         ("spill", spill::run),
+        ("cache", cache::run),
+        ("engines", cache_engines::run),
+        ("open", open::run),
         ("size", size::run),
     ];
     for (name, run) in suites {

@@ -135,7 +135,8 @@ unsafe fn open(
     let blocking = store.is_blocking();
     let env = session.env().clone();
     let opening = async move {
-        let appender = WalAppender::open(store, shard, &schema, config, session.env().clone()).await?;
+        let appender = WalAppender::open(store.clone(), shard.clone(), &schema, config, session.env().clone()).await?;
+        session.opened(&store, &shard, appender.epoch()).await;
         Ok(Owned::new(Appending { appender, validate, blocking, _session: session }))
     };
     Ok(operation(&handle, blocking, within(env, options.open_timeout_ms, opening)))

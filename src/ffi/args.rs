@@ -88,6 +88,14 @@ impl Output for () {
     fn into_c(self) {}
 }
 
+impl Output for u8 {
+    type C = Self;
+    const NOTHING: Self = 0;
+    fn into_c(self) -> Self {
+        self
+    }
+}
+
 impl Output for u64 {
     type C = Self;
     const NOTHING: Self = 0;

@@ -32,6 +32,13 @@ pub(crate) struct Operation<F> {
     handle: Arc<dyn Poison>,
 }
 
+impl<F> Operation<F> {
+    /// The same, which blocks the thread that polls it.
+    pub(crate) fn that_blocks(self) -> Self {
+        Self { blocking: true, ..self }
+    }
+}
+
 /// The operation `future` on `handle`, which is poisoned if it panics. `blocking` says whether the future blocks the thread that
 /// polls it, as those of local stores do.
 pub(crate) fn operation<O, F, T>(handle: &Arc<Handle<O>>, blocking: bool, future: F) -> Operation<F>

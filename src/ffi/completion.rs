@@ -8,6 +8,7 @@ use super::appender::WeirAppender;
 use super::args::Output;
 use super::batch::WeirBatch;
 use super::buffer::WeirBuffer;
+use super::cache_value::WeirCacheValue;
 use super::entry::WeirEntry;
 use super::error::WeirError;
 use super::guard::{callers_code, protect};
@@ -42,6 +43,8 @@ pub enum WeirResult {
     Spill = 7,
     /// A `WeirBatch *`.
     Batch = 8,
+    /// A `WeirCacheValue *`.
+    CacheValue = 9,
 }
 
 /// What a put came to.
@@ -221,6 +224,7 @@ unsafe fn free_result(kind: i32, result: *mut c_void) {
             WeirManifest::RESULT => handle::free::<WeirManifest>(result.cast()),
             WeirSpill::RESULT => handle::free::<WeirSpill>(result.cast()),
             WeirBatch::RESULT => handle::free::<WeirBatch>(result.cast()),
+            WeirCacheValue::RESULT => handle::free::<WeirCacheValue>(result.cast()),
             _ if result.is_null() => {}
             _ => tracing::error!("an event with a result of the unknown kind {kind} was cleared"),
         }

@@ -2,15 +2,19 @@
 
 use std::ffi::c_char;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::args::{self, Out};
 use super::buffer::WeirBuffer;
+use super::cache::WeirCache;
 use super::error::{WeirError, WeirStatus};
 use super::guard::{guard, guard_on};
 use super::handle::{self, Handle, Opaque, Owned};
 use super::options::{self, Options, field_ends};
+use super::sized_out::{SizedOut, sized};
 use super::spill_store::WeirSpillStore;
 use crate::error::{Error, Result, bail};
+use crate::memory::Waiting;
 use crate::runtime;
 use crate::session::Session;
 use crate::store::Settings;
@@ -52,13 +56,20 @@ pub struct WeirSessionOptions {
     /// The spill store of all that is opened through the session; NULL (default) for a local one, made when it is first asked for. The
     /// session keeps what it needs of it.
     pub spill: *const WeirSpillStore,
+    /// The cache of all that is opened through the session; NULL (default) = a built-in one, made when it is first needed. The session
+    /// keeps it. Entries of a store with latency are cached in either; those of a local one only in one that is given here.
+    pub cache: *const WeirCache,
+    /// The limit, in bytes, on what the session's writers have queued, its tailers have read ahead, and its cache together; 0 (default) =
+    /// none. The cache yields, and puts wait. See weir_session_memory().
+    pub memory_bytes: u64,
 }
 
 // SAFETY: `repr(C)`, integers and pointers, no padding at the end.
 unsafe impl Options for WeirSessionOptions {
     const NAME: &'static str = "WeirSessionOptions";
     const FROZEN: usize = std::mem::offset_of!(Self, spill);
-    const ENDS: &'static [usize] = field_ends!(WeirSessionOptions: struct_size, reserved, store_settings, store_settings_len, spill);
+    const ENDS: &'static [usize] =
+        field_ends!(WeirSessionOptions: struct_size, reserved, store_settings, store_settings_len, spill, cache, memory_bytes);
     fn defaults() -> Self {
         Self {
             struct_size: size_of::<Self>() as u32,
@@ -66,6 +77,8 @@ unsafe impl Options for WeirSessionOptions {
             store_settings: std::ptr::null(),
             store_settings_len: 0,
             spill: std::ptr::null(),
+            cache: std::ptr::null(),
+            memory_bytes: 0,
         }
     }
 }
@@ -127,11 +140,17 @@ pub unsafe extern "C" fn weir_session_new(
         let settings = unsafe { options.decode() }?;
         // SAFETY: the same.
         let spill = if options.spill.is_null() { None } else { Some(unsafe { handle::get(options.spill) }?.core.clone()) };
+        // SAFETY: the same.
+        let cache = if options.cache.is_null() { None } else { Some(unsafe { handle::get(options.cache) }?.core.clone()) };
         runtime::watch_fork();
         let new = Session::new(settings)?;
         if let Some(spill) = spill {
             new.set_spill_store(spill);
         }
+        if let Some(cache) = cache {
+            new.set_cache(cache);
+        }
+        new.memory().set_limit((options.memory_bytes > 0).then_some(options.memory_bytes));
         out.set(Owned::new(new));
         Ok(())
     };
@@ -175,6 +194,139 @@ pub unsafe extern "C" fn weir_session_spill_store(
 pub unsafe extern "C" fn weir_session_free(session: *mut WeirSession) {
     // SAFETY: the caller's promise.
     unsafe { handle::free(session) };
+}
+
+/// The cache of a session: the one of its options, or the built-in one.
+///
+/// @param session  the session
+/// @param cache    receives a handle on the cache; free it with weir_cache_free()
+/// @param error    receives the error, unless NULL
+/// @return WEIR_STATUS_OK, WEIR_STATUS_INVALID_ARGUMENT
+///
+/// # Safety
+///
+/// `session` is NULL or a session that was not freed; pointers are NULL or as described.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn weir_session_cache(
+    session: *const WeirSession,
+    cache: *mut *mut WeirCache,
+    error: *mut *mut WeirError,
+) -> WeirStatus {
+    // SAFETY: the caller's promise.
+    let out = unsafe { Out::<Owned<WeirCache>>::clear("cache", cache) };
+    let body = |session: &Handle<WeirSession>| {
+        out.check()?;
+        out.set(Owned::new(session.core.cache()));
+        Ok(())
+    };
+    // SAFETY: the caller's promise.
+    unsafe { guard_on(session, error, body) }
+}
+
+/// The memory of a session, in bytes, and who waits for some. Set `struct_size` before the call.
+#[derive(Debug, Clone, Copy)]
+#[repr(C)]
+pub struct WeirSessionMemory {
+    /// `sizeof(WeirSessionMemory)` as the caller knows it: no more is written.
+    pub struct_size: u32,
+    /// 0.
+    pub reserved: u32,
+    /// The limit; 0 = none.
+    pub limit_bytes: u64,
+    /// What its writers have queued and is not durable yet.
+    pub queue_bytes: u64,
+    /// What its MemTables hold: 0, there are none yet.
+    pub memtable_bytes: u64,
+    /// What its tailers have read ahead.
+    pub read_ahead_bytes: u64,
+    /// What its cache holds; 0 for a backend of the caller's.
+    pub cache_bytes: u64,
+    /// Writers whose puts wait for room below the limit: weir_session_pressure() names them.
+    pub waiting: u64,
+    /// The bytes that the puts at the head of their queues want.
+    pub waiting_bytes: u64,
+    /// How long the first of them has waited, in nanoseconds.
+    pub longest_wait_ns: u64,
+    /// How often a writer waited.
+    pub waits: u64,
+    /// How long they waited together, in nanoseconds, of waits that are over.
+    pub waited_ns: u64,
+}
+
+// SAFETY: `repr(C)`, integers, `struct_size` first, no padding.
+unsafe impl SizedOut for WeirSessionMemory {
+    const NAME: &'static str = "WeirSessionMemory";
+}
+
+fn usage(session: &Session) -> WeirSessionMemory {
+    let usage = session.memory().usage();
+    let nanos = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+    WeirSessionMemory {
+        struct_size: size_of::<WeirSessionMemory>() as u32,
+        reserved: 0,
+        limit_bytes: usage.limit.unwrap_or(0),
+        queue_bytes: usage.queues,
+        memtable_bytes: 0,
+        read_ahead_bytes: usage.read_ahead,
+        cache_bytes: usage.cache,
+        waiting: usage.waiting,
+        waiting_bytes: usage.waiting_bytes,
+        longest_wait_ns: nanos(usage.longest_wait),
+        waits: usage.waits,
+        waited_ns: nanos(usage.waited),
+    }
+}
+
+/// The memory of all that was opened through a session, by its use.
+///
+/// @param session  the session
+/// @param memory   receives the figures; set its `struct_size`
+/// @param error    receives the error, unless NULL
+/// @return WEIR_STATUS_OK, WEIR_STATUS_INVALID_ARGUMENT
+///
+/// # Safety
+///
+/// `session` is NULL or a session that was not freed; `memory` is NULL or as long as it says; `error` is NULL or as described.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn weir_session_memory(
+    session: *const WeirSession,
+    memory: *mut WeirSessionMemory,
+    error: *mut *mut WeirError,
+) -> WeirStatus {
+    // SAFETY: the caller's promise.
+    let body = |session: &Handle<WeirSession>| unsafe { sized(memory, usage(&session.core)) };
+    // SAFETY: the caller's promise.
+    unsafe { guard_on(session, error, body) }
+}
+
+/// What waits for room below a session's memory limit, for how many bytes, and how long it has: one line each, the first to get room
+/// first. Empty if nothing does.
+///
+/// @param session  the session
+/// @param text     receives the text; free it with weir_buffer_free()
+/// @param error    receives the error, unless NULL
+/// @return WEIR_STATUS_OK, WEIR_STATUS_INVALID_ARGUMENT
+///
+/// # Safety
+///
+/// `session` is NULL or a session that was not freed; pointers are NULL or as described.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn weir_session_pressure(
+    session: *const WeirSession,
+    text: *mut *mut WeirBuffer,
+    error: *mut *mut WeirError,
+) -> WeirStatus {
+    // SAFETY: the caller's promise.
+    let out = unsafe { Out::clear("text", text) };
+    let body = |session: &Handle<WeirSession>| {
+        out.check()?;
+        let line =
+            |waiting: Waiting| format!("{} waits for {} bytes since {} ms\n", waiting.who, waiting.bytes, waiting.waited.as_millis());
+        out.set(WeirBuffer::of(session.core.memory().waiting().into_iter().map(line).collect::<String>()));
+        Ok(())
+    };
+    // SAFETY: the caller's promise.
+    unsafe { guard_on(session, error, body) }
 }
 
 /// Lists the keys of store settings that this build knows, one per line.

@@ -149,7 +149,10 @@ pub unsafe extern "C" fn weir_tailer_open(
         let session = Arc::clone(&session.core);
         let store = session.store(root, true)?;
         let blocking = store.is_blocking();
+        let cache = session.entry_cache(&store);
         let tailer = WalTailer::open(store, ShardPath::new(shard)?, options.decode()?, session.env().clone())?;
+        let tailer = tailer.with_memory(session.memory());
+        let tailer = if let Some(cache) = &cache { tailer.with_cache(cache) } else { tailer };
         out.set(Owned::new(Tailing { tailer, blocking, _session: session }));
         Ok(())
     };

@@ -172,7 +172,9 @@ unsafe fn open(
     let blocking = store.is_blocking();
     let env = session.env().clone();
     let opening = async move {
-        let writer = Arc::new(ShardWriter::open(store, shard, &schema, config, session.env().clone()).await?);
+        let (env, memory) = (session.env().clone(), Some(Arc::clone(session.memory())));
+        let writer = Arc::new(ShardWriter::open_within(store.clone(), shard.clone(), &schema, config, env, memory).await?);
+        session.opened(&store, &shard, writer.epoch()).await;
         let figures = Figures::register(&session, &writer);
         Ok(Owned::new(Writing { writer, validate, blocking, figures, session }))
     };

@@ -12,12 +12,15 @@ use bytes::Bytes;
 use futures_util::future::{Either, select};
 use tokio::sync::{Mutex, Notify};
 
+use super::cached::EntryCache;
 use super::entry::{self, Entry, SchemaCache};
 use super::positions;
 use super::prefetch::Prefetch;
 use super::tips::Tip;
+use crate::cache::Cache;
 use crate::env::Env;
 use crate::error::{Result, bail, err};
+use crate::memory::MemoryBudget;
 use crate::shard::ShardPath;
 use crate::shard::manifest::{Manifest, ManifestOptions, ManifestStore};
 use crate::store::Store;
@@ -95,6 +98,14 @@ pub(super) struct Log {
     pub store: Store,
     pub shard: ShardPath,
     pub env: Env,
+    pub cache: Option<Arc<EntryCache>>,
+}
+
+/// An entry that was read, or its bytes.
+#[derive(Debug)]
+pub(super) enum Read {
+    Entry(Entry),
+    Bytes(Bytes),
 }
 
 #[derive(Debug)]
@@ -131,7 +142,7 @@ impl WalTailer {
         let prefetch = Prefetch::new(options.prefetch_entries, options.prefetch_bytes);
         let cursor = Cursor { next: options.from, schemas: SchemaCache::default(), prefetch, end: None, poll: options.poll_min };
         Ok(Self {
-            log: Log { store, shard, env },
+            log: Log { store, shard, env, cache: None },
             options,
             manifests,
             cursor: Mutex::new(cursor),
@@ -141,6 +152,20 @@ impl WalTailer {
             closed: AtomicBool::new(false),
             tip,
         })
+    }
+
+    /// The same tailer, which shares the entries that it decodes with others through `cache`, unless that is off.
+    #[must_use]
+    pub fn with_cache(mut self, cache: &Cache) -> Self {
+        self.log.cache = EntryCache::new(cache, &self.log.store, &self.log.shard).map(Arc::new);
+        self
+    }
+
+    /// The same tailer, with what it reads ahead counted in `memory`.
+    #[must_use]
+    pub fn with_memory(mut self, memory: &Arc<MemoryBudget>) -> Self {
+        self.cursor.get_mut().prefetch.count_in(memory);
+        self
     }
 
     /// The position that [`Self::next`] will read; 0 = the oldest, not looked up yet.
@@ -233,13 +258,13 @@ impl WalTailer {
         }
         self.position.store(cursor.next, Ordering::Release);
         let position = cursor.next;
-        let bytes = match cursor.prefetch.take(&self.log, position).await? {
-            Some(bytes) => bytes,
+        let read = match cursor.prefetch.take(&self.log, position).await? {
+            Some(read) => read,
             None if self.is_unwritten(cursor).await? => return Ok(None),
             // Written between the two looks.
-            None => self.fetch_written(position).await?,
+            None => self.read_written(position).await?,
         };
-        let entry = self.decode(position, bytes, &mut cursor.schemas)?;
+        let entry = self.log.decode(position, read, &mut cursor.schemas)?;
         cursor.next = position.checked_add(1).ok_or_else(|| err!(Corruption, "position {position} is the last there can be"))?;
         cursor.end = None;
         cursor.poll = self.options.poll_min;
@@ -247,11 +272,11 @@ impl WalTailer {
         Ok(Some(entry))
     }
 
-    /// The bytes of an entry that was written, because there are later ones.
-    async fn fetch_written(&self, position: u64) -> Result<Bytes> {
+    /// An entry that was written, because there are later ones.
+    async fn read_written(&self, position: u64) -> Result<Read> {
         for _ in 0..LOOKS {
-            if let Some(bytes) = self.log.fetch(position).await? {
-                return Ok(bytes);
+            if let Some(read) = self.log.read(position).await? {
+                return Ok(read);
             }
             // Trimmed after it, if at all: what is missing while the one before it is there was not trimmed.
             if position > 1 && positions::exists(&self.log.store, &self.log.shard, position - 1).await? {
@@ -260,10 +285,6 @@ impl WalTailer {
             self.check_not_trimmed(position).await?;
         }
         Err(self.hole(position))
-    }
-
-    fn decode(&self, position: u64, bytes: Bytes, schemas: &mut SchemaCache) -> Result<Entry> {
-        entry::decode(&self.log.object(position), position, bytes, schemas)
     }
 
     /// Why there is no entry at the cursor: `true`, it was not written yet; `false`, it appeared meanwhile.
@@ -357,8 +378,8 @@ impl WalTailer {
         if position == 0 {
             bail!(InvalidArgument, "position 0 means nothing: positions start at 1");
         }
-        if let Some(bytes) = self.log.fetch(position).await? {
-            return self.decode(position, bytes, &mut SchemaCache::default());
+        if let Some(read) = self.log.read(position).await? {
+            return self.log.decode(position, read, &mut SchemaCache::default());
         }
         self.check_not_trimmed(position).await?;
         Err(err!(NotFound, "position {position} of shard {} at {} is not written yet", self.log.shard.id(), self.log.store.url())
@@ -419,6 +440,24 @@ impl Log {
     /// The entry's object, for messages.
     pub fn object(&self, position: u64) -> String {
         format!("{}/{}", self.store.url(), self.shard.entry(position))
+    }
+
+    /// The entry at `position`, if it is there: from the cache, or else from the store.
+    pub async fn read(&self, position: u64) -> Result<Option<Read>> {
+        match &self.cache {
+            None => Ok(self.fetch(position).await?.map(Read::Bytes)),
+            Some(cache) => {
+                let entry = cache.get_or_load(self, position, |_| self.fetch(position)).await?;
+                Ok(entry.map(|cached| Read::Entry(cached.entry.clone())))
+            }
+        }
+    }
+
+    pub fn decode(&self, position: u64, read: Read, schemas: &mut SchemaCache) -> Result<Entry> {
+        match read {
+            Read::Entry(entry) => Ok(entry),
+            Read::Bytes(bytes) => entry::decode(&self.object(position), position, bytes, schemas),
+        }
     }
 
     /// The bytes of the entry at `position`, if it is there.

@@ -1,6 +1,7 @@
 //! The limit on bytes that were admitted and are not durable yet, and who waits for room below it.
 //!
-//! Room is granted in the order of asking, so a large put is not starved by small ones.
+//! Room is granted in the order of asking, so a large put is not starved by small ones. Where the session has a limit on its memory,
+//! bytes are taken from that, too.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -9,12 +10,17 @@ use std::time::Duration;
 use super::waiter::{Callback, Parked, Waiter, deadline};
 use super::{Ack, ShardWriter, Shared, WriterMemory};
 use crate::error::{Error, Result, err};
+use crate::memory::Share;
 
 /// The bytes in use and the queue for more.
 pub(super) struct Room {
     memory: WriterMemory,
     queue: VecDeque<Request>,
     ids: u64,
+    /// The bytes in use, as the session counts them.
+    share: Option<Share>,
+    /// A task waits for the session to have room.
+    watched: bool,
 }
 
 struct Request {
@@ -26,8 +32,8 @@ struct Request {
 }
 
 impl Room {
-    pub fn new(limit: u64) -> Self {
-        Self { memory: WriterMemory { limit, ..WriterMemory::default() }, queue: VecDeque::new(), ids: 0 }
+    pub fn new(limit: u64, share: Option<Share>) -> Self {
+        Self { memory: WriterMemory { limit, ..WriterMemory::default() }, queue: VecDeque::new(), ids: 0, share, watched: false }
     }
 
     pub fn memory(&self) -> WriterMemory {
@@ -43,9 +49,25 @@ impl Room {
         used.saturating_add(bytes) <= self.memory.limit
     }
 
+    /// Takes `bytes` of the session's memory, if there are any to be had; else, with `wait`, waits for them.
+    fn take(&mut self, bytes: u64, wait: bool) -> bool {
+        self.share.as_mut().is_none_or(|share| share.try_take(bytes, wait))
+    }
+
+    fn give(&mut self, bytes: u64) {
+        if let Some(share) = &mut self.share {
+            share.give(bytes);
+        }
+    }
+
+    /// Whether it is the session that lacks room.
+    fn waits_for_memory(&self) -> bool {
+        self.share.as_ref().is_some_and(Share::waits)
+    }
+
     /// Takes `bytes` for a pending put if there is room and nobody waits for it.
     pub fn try_admit(&mut self, bytes: u64) -> bool {
-        let admitted = self.queue.is_empty() && self.fits(bytes);
+        let admitted = self.queue.is_empty() && self.fits(bytes) && self.take(bytes, false);
         if admitted {
             self.memory.pending += bytes;
         }
@@ -65,30 +87,52 @@ impl Room {
 
     pub fn release_pending(&mut self, bytes: u64) {
         self.memory.pending -= bytes;
+        self.give(bytes);
     }
 
     pub fn release_reserved(&mut self, bytes: u64) {
         self.memory.reserved -= bytes;
+        self.give(bytes);
     }
 
     pub fn release_in_flight(&mut self, bytes: u64) {
         self.memory.in_flight -= bytes;
+        self.give(bytes);
     }
 
     /// Those at the front of the queue for whom there is room now.
     pub fn grant(&mut self) -> Vec<Waiter> {
         let mut granted = Vec::new();
-        while self.queue.front().is_some_and(|request| self.fits(request.bytes)) {
-            let Some(request) = self.queue.pop_front() else { break };
-            if request.reserve {
-                self.memory.reserved += request.bytes;
+        while let Some((bytes, reserve)) = self.queue.front().map(|request| (request.bytes, request.reserve)) {
+            if !self.fits(bytes) {
+                // Its own limit is what it waits for.
+                self.leave();
+                break;
             }
-            granted.push(request.waiter);
+            if !self.take(bytes, true) {
+                break;
+            }
+            if reserve {
+                self.memory.reserved += bytes;
+            } else {
+                self.give(bytes);
+            }
+            granted.extend(self.queue.pop_front().map(|request| request.waiter));
+        }
+        if self.queue.is_empty() {
+            self.leave();
         }
         granted
     }
 
+    fn leave(&mut self) {
+        if let Some(share) = &mut self.share {
+            share.leave();
+        }
+    }
+
     pub fn drain(&mut self) -> impl Iterator<Item = Waiter> + use<> {
+        self.leave();
         std::mem::take(&mut self.queue).into_iter().map(|request| request.waiter)
     }
 
@@ -184,11 +228,65 @@ impl Shared {
             drop(state);
         }
         granted.into_iter().for_each(|waiter| waiter.complete(Ok(Ack::default())));
+        self.watch_memory();
         id
+    }
+
+    /// Has everybody make room below the session's limit, and a task wait for it, if it is that what this writer lacks.
+    fn watch_memory(self: &Arc<Self>) {
+        let Some(memory) = self.memory.clone() else { return };
+        {
+            let mut state = self.state.lock();
+            if !state.room.waits_for_memory() || std::mem::replace(&mut state.room.watched, true) {
+                return;
+            }
+        }
+        let writer = Arc::downgrade(self);
+        let task = async move {
+            loop {
+                let changed = memory.changed();
+                tokio::pin!(changed);
+                changed.as_mut().enable();
+                if writer.upgrade().is_none_or(|writer| !writer.grant_memory()) {
+                    return;
+                }
+                memory.press();
+                changed.await;
+            }
+        };
+        self.env.spawn.spawn(Box::pin(task), false);
+    }
+
+    /// Grants what the session has room for now; says whether somebody still waits for that.
+    fn grant_memory(&self) -> bool {
+        let mut state = self.state.lock();
+        let granted = state.room.grant();
+        let waits = state.room.waits_for_memory();
+        state.room.watched = waits;
+        drop(state);
+        granted.into_iter().for_each(|waiter| waiter.complete(Ok(Ack::default())));
+        waits
     }
 
     pub(super) fn no_room(&self, room: &Room, bytes: u64) -> Error {
         let memory = room.memory();
+        if room.fits(bytes)
+            && let Some(session) = &self.memory
+        {
+            let usage = session.usage();
+            let limit = usage.limit.unwrap_or(u64::MAX);
+            return err!(
+                Backpressure,
+                "no room for a put of {bytes} bytes below the session's memory limit: {} queued by its writers, {} read ahead by its \
+                 tailers, of at most {limit}",
+                usage.queues,
+                usage.read_ahead
+            )
+            .with_u64("bytes", bytes)
+            .with_u64("session_queued_bytes", usage.queues)
+            .with_u64("session_read_ahead_bytes", usage.read_ahead)
+            .with_u64("session_limit_bytes", limit);
+        }
         err!(
             Backpressure,
             "no room for a put of {bytes} bytes: {} pending, {} in the entry being written, {} reserved, of at most {}",

@@ -15,8 +15,8 @@ mod state;
 mod stats;
 mod waiter;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use arrow_schema::{Schema, SchemaRef};
@@ -29,6 +29,7 @@ pub use waiter::Callback;
 
 use crate::env::Env;
 use crate::error::{Error, ErrorKind, Result, err};
+use crate::memory::{Flush, MemoryBudget, Use};
 use crate::shard::manifest::Manifest;
 use crate::shard::{ManifestStore, ShardPath};
 use crate::store::Store;
@@ -75,6 +76,7 @@ pub(crate) struct Shared {
     manifests: Arc<ManifestStore>,
     append_stats: Arc<AppendStats>,
     state: Mutex<State>,
+    memory: Option<Arc<MemoryBudget>>,
     /// Wakes a committer that gathers a group.
     gathered: Condvar,
     gathered_async: Notify,
@@ -94,16 +96,34 @@ impl ShardWriter {
     /// # Errors
     /// `InvalidArgument`, `SchemaMismatch` before anything is claimed (PITFALLS B4); then as [`Appender::open`].
     pub async fn open(store: Store, shard: ShardPath, schema: &Schema, config: WriterConfig, env: Env) -> Result<Self> {
+        Self::open_within(store, shard, schema, config, env, None).await
+    }
+
+    /// [`Self::open`], with what is queued counted in `memory` and kept below its limit.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub async fn open_within(
+        store: Store,
+        shard: ShardPath,
+        schema: &Schema,
+        config: WriterConfig,
+        env: Env,
+        memory: Option<Arc<MemoryBudget>>,
+    ) -> Result<Self> {
         config.validate()?;
         let encoder = BatchEncoder::new(schema, config.compression)?;
         let appender = Appender::open(store.clone(), shard.clone(), env.clone(), config.appender().manifest()).await?;
         let epoch = appender.epoch();
         let preamble = encoder.preamble(epoch, None)?;
-        Ok(Self(Arc::new(Shared {
+        let who = || format!("the writer of shard {} at {}", shard.id(), store.url());
+        let share = memory.as_ref().map(|memory| memory.share(Use::Queues, who()));
+        let shared = Arc::new(Shared {
             epoch,
             manifests: Arc::clone(appender.manifests()),
             append_stats: Arc::clone(appender.stats()),
-            state: Mutex::new(State::new(Committer::new(appender, preamble), config.max_pending_bytes)),
+            state: Mutex::new(State::new(Committer::new(appender, preamble), config.max_pending_bytes, share)),
+            memory,
             gathered: Condvar::new(),
             gathered_async: Notify::new(),
             durable: AtomicU64::new(0),
@@ -112,7 +132,12 @@ impl ShardWriter {
             store,
             shard,
             encoder,
-        })))
+        });
+        if let Some(memory) = &shared.memory {
+            let flusher: Weak<Shared> = Arc::downgrade(&shared);
+            memory.register(flusher);
+        }
+        Ok(Self(shared))
     }
 
     /// The schema that every batch must have: the one given at open, without reserved metadata keys.
@@ -268,6 +293,15 @@ impl ShardWriter {
 impl Drop for ShardWriter {
     fn drop(&mut self) {
         self.abort();
+    }
+}
+
+impl Flush for Shared {
+    fn flush_now(self: Arc<Self>) {
+        let mut state = self.state.lock();
+        state.urgent = state.admitted;
+        self.dispatch(state, None);
+        self.end_gathering();
     }
 }
 

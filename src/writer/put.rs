@@ -111,6 +111,9 @@ impl Shared {
     ) -> Result<(MutexGuard<'_, State>, Ack)> {
         let bytes = batch.len() as u64;
         self.check_size(bytes)?;
+        if let Some(memory) = &self.memory {
+            memory.make_room(bytes);
+        }
         let mut state = self.state.lock();
         self.check_open(&state)?;
         if !state.room.try_admit(bytes) {

@@ -9,6 +9,7 @@ use super::group_commit::Committer;
 use super::stats::Recorder;
 use super::waiter::Waiter;
 use crate::error::Error;
+use crate::memory::Share;
 use crate::wal::entry::EncodedBatch;
 
 /// A put that was admitted and is not in an entry yet.
@@ -49,11 +50,11 @@ pub(super) struct State {
 }
 
 impl State {
-    pub fn new(committer: Committer, limit: u64) -> Self {
+    pub fn new(committer: Committer, limit: u64, share: Option<Share>) -> Self {
         Self {
             committer: Some(Box::new(committer)),
             pending: VecDeque::new(),
-            room: Room::new(limit),
+            room: Room::new(limit, share),
             admitted: 0,
             durable: 0,
             durable_position: 0,

@@ -28,6 +28,7 @@ int main(void) {
   CHECK(WeirSpillStoreOptions, WEIR_SPILL_STORE_OPTIONS_INIT, weir_spill_store_options_init);
   CHECK(WeirSpillOptions, WEIR_SPILL_OPTIONS_INIT, weir_spill_options_init);
   CHECK(WeirSpillReadOptions, WEIR_SPILL_READ_OPTIONS_INIT, weir_spill_read_options_init);
+  CHECK(WeirCacheOptions, WEIR_CACHE_OPTIONS_INIT, weir_cache_options_init);
   CHECK(WeirSessionOptions, WEIR_SESSION_OPTIONS_INIT, weir_session_options_init);
   if (weir_abi_version() != WEIR_ABI_VERSION) {
     fprintf(stderr, "the library's ABI is %u, the header's %u\n", (unsigned)weir_abi_version(), (unsigned)WEIR_ABI_VERSION);

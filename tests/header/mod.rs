@@ -9,7 +9,7 @@ pub fn root() -> &'static Path {
 }
 
 /// The sections of the header in the order in which one reads them. What is not named here comes last.
-const SECTIONS: [&str; 23] = [
+const SECTIONS: [&str; 27] = [
     "runtime",
     "log",
     "error",
@@ -31,6 +31,10 @@ const SECTIONS: [&str; 23] = [
     "spill",
     "spill_reader",
     "batch",
+    "cache",
+    "cache_value",
+    "cache_backend",
+    "cache_stats",
     "ipc",
     "handle",
 ];

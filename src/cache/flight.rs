@@ -1,0 +1,229 @@
+//! Loads under way: one per key, which all who want it wait for (PITFALLS K1).
+//!
+//! Registering and looking for another's load is one step under one lock. Whoever registers leads: looks into the backend again, runs
+//! its loader, stores the value, hands it to those who wait. Whatever else ends the lead (an error, a panic, the caller going away)
+//! has one of those who wait lead in its place, with its own loader.
+//!
+//! An invalidation takes the loads that it concerns off the list: who comes after it loads anew, and what a load brings that began
+//! before is not stored (PITFALLS K4). A value that is just being stored is waited for, and removed with the rest (PITFALLS K3).
+
+use std::cell::RefCell;
+use std::future::Future;
+use std::hash::BuildHasher;
+use std::sync::Arc;
+
+use hashbrown::HashMap;
+use parking_lot::Mutex;
+use quick_cache::DefaultHashBuilder;
+use tokio::sync::Notify;
+
+use super::key::{Key, OwnedKey};
+use super::value::Value;
+use crate::error::{Result, bail};
+
+const SHARDS: usize = 16;
+
+#[derive(Default)]
+pub(super) struct Flights {
+    shards: [Mutex<HashMap<OwnedKey, Arc<Flight>, DefaultHashBuilder>>; SHARDS],
+    hasher: DefaultHashBuilder,
+}
+
+/// One load.
+pub(super) struct Flight {
+    state: Mutex<State>,
+    changed: Notify,
+}
+
+enum State {
+    /// Its loader runs.
+    Loading,
+    /// Its loader runs, and what it brings is not to be stored.
+    Overtaken,
+    /// The backend is taking its value.
+    Storing,
+    /// It brought this value.
+    Landed(Value),
+    /// It brought nothing, or leaves those who wait to themselves.
+    Lost,
+}
+
+/// What became of asking for a key.
+pub(super) enum Joined {
+    /// Nobody loads it: the caller does.
+    Lead(Lead),
+    /// Somebody does.
+    Wait(Arc<Flight>),
+}
+
+impl Flights {
+    /// # Errors
+    /// `WouldDeadlock` if it is the load of this key that asks for it.
+    pub fn join(self: &Arc<Self>, key: Key<'_>) -> Result<Joined> {
+        let mut shard = self.shard(key).lock();
+        if let Some(flight) = shard.get(&key) {
+            if is_leading(flight) {
+                bail!(WouldDeadlock, "the loader of the key {key} asks the cache for that key, and would wait for itself");
+            }
+            return Ok(Joined::Wait(Arc::clone(flight)));
+        }
+        let flight = Arc::new(Flight { state: Mutex::new(State::Loading), changed: Notify::new() });
+        let key = OwnedKey::from(key);
+        shard.insert(key.clone(), Arc::clone(&flight));
+        Ok(Joined::Lead(Lead { flights: Arc::clone(self), key, flight }))
+    }
+
+    fn shard(&self, key: Key<'_>) -> &Mutex<HashMap<OwnedKey, Arc<Flight>, DefaultHashBuilder>> {
+        &self.shards[self.hasher.hash_one(key) as usize % SHARDS]
+    }
+
+    /// Takes the loads that `concerned` says off the list and has their values not stored; waits for those being stored.
+    pub async fn overtake(&self, concerned: impl Fn(Key<'_>) -> bool) {
+        let mut storing = Vec::new();
+        for shard in &self.shards {
+            shard.lock().retain(|key, flight| {
+                if !concerned(key.as_key()) {
+                    return true;
+                }
+                let mut state = flight.state.lock();
+                match *state {
+                    State::Loading => *state = State::Overtaken,
+                    State::Storing => storing.push(Arc::clone(flight)),
+                    State::Overtaken | State::Landed(_) | State::Lost => {}
+                }
+                false
+            });
+        }
+        for flight in storing {
+            flight.wait_while(|state| matches!(state, State::Storing)).await;
+        }
+    }
+}
+
+impl Flight {
+    /// The value that the load brings; `None` if it brings none.
+    pub async fn landing(&self) -> Option<Value> {
+        self.wait_while(|state| matches!(state, State::Loading | State::Overtaken | State::Storing)).await;
+        match &*self.state.lock() {
+            State::Landed(value) => Some(value.clone()),
+            _ => None,
+        }
+    }
+
+    async fn wait_while(&self, pending: impl Fn(&State) -> bool) {
+        loop {
+            let changed = self.changed.notified();
+            tokio::pin!(changed);
+            changed.as_mut().enable();
+            if !pending(&self.state.lock()) {
+                return;
+            }
+            changed.await;
+        }
+    }
+
+    fn end(&self, state: State) {
+        *self.state.lock() = state;
+        self.changed.notify_waiters();
+    }
+}
+
+/// The duty to load a key, given up when dropped.
+pub(super) struct Lead {
+    flights: Arc<Flights>,
+    key: OwnedKey,
+    flight: Arc<Flight>,
+}
+
+impl Lead {
+    /// Whether the value may be stored: from a `true` on, an invalidation waits for [`Self::land`].
+    pub fn may_store(&self) -> bool {
+        let mut state = self.flight.state.lock();
+        let may = matches!(*state, State::Loading);
+        if may {
+            *state = State::Storing;
+        }
+        may
+    }
+
+    /// Hands the value to those who wait.
+    pub fn land(self, value: Value) {
+        self.flight.end(State::Landed(value));
+    }
+
+    /// Polls `loader` as this load's, so that its asking for the same key is noticed.
+    pub async fn run<F: Future>(&self, loader: F) -> F::Output {
+        let mut loader = std::pin::pin!(loader);
+        std::future::poll_fn(|context| {
+            let _leading = Leading::enter(&self.flight);
+            loader.as_mut().poll(context)
+        })
+        .await
+    }
+
+    /// A hold on the lead for the loader.
+    pub fn loading(&self) -> Loading {
+        Loading(Some((Arc::clone(&self.flights), self.key.clone(), Arc::clone(&self.flight))))
+    }
+}
+
+impl Drop for Lead {
+    fn drop(&mut self) {
+        remove(&self.flights, &self.key, &self.flight);
+        let landed = matches!(*self.flight.state.lock(), State::Landed(_));
+        if !landed {
+            self.flight.end(State::Lost);
+        }
+    }
+}
+
+fn remove(flights: &Flights, key: &OwnedKey, flight: &Arc<Flight>) {
+    let mut shard = flights.shard(key.as_key()).lock();
+    if shard.get(&key.as_key()).is_some_and(|listed| Arc::ptr_eq(listed, flight)) {
+        shard.remove(&key.as_key());
+    }
+}
+
+/// A loader's hold on its load.
+pub struct Loading(Option<(Arc<Flights>, OwnedKey, Arc<Flight>)>);
+
+impl Loading {
+    /// Of a load that nobody waits for.
+    pub(super) fn alone() -> Self {
+        Self(None)
+    }
+
+    /// Has nobody wait for this load any longer, because it is about to wait for something that does not concern others. Those who
+    /// wait load by themselves; its own value is not stored.
+    pub fn release(&self) {
+        if let Some((flights, key, flight)) = &self.0 {
+            remove(flights, key, flight);
+            flight.end(State::Lost);
+        }
+    }
+}
+
+thread_local! {
+    /// The loads whose loaders this thread is in.
+    static LEADING: RefCell<Vec<*const Flight>> = const { RefCell::new(Vec::new()) };
+}
+
+fn is_leading(flight: &Arc<Flight>) -> bool {
+    LEADING.try_with(|leading| leading.borrow().contains(&Arc::as_ptr(flight))).unwrap_or(false)
+}
+
+/// Being in the loader of a load.
+struct Leading;
+
+impl Leading {
+    fn enter(flight: &Arc<Flight>) -> Self {
+        let _ = LEADING.try_with(|leading| leading.borrow_mut().push(Arc::as_ptr(flight)));
+        Self
+    }
+}
+
+impl Drop for Leading {
+    fn drop(&mut self) {
+        let _ = LEADING.try_with(|leading| leading.borrow_mut().pop());
+    }
+}

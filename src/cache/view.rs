@@ -1,0 +1,116 @@
+//! Type-safe access: a key that knows the type of its value.
+
+use std::borrow::Cow;
+use std::future::Future;
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use super::flight::Loading;
+use super::key::Key;
+use super::value::{Cached, Value};
+use super::{Access, Cache};
+use crate::error::Result;
+
+/// A key and the type of the value under it.
+pub trait CacheKey {
+    /// The type of the value.
+    type Value: Cached;
+
+    /// The key within the view's prefix.
+    fn key(&self) -> Cow<'_, [u8]>;
+}
+
+/// The entries of a cache with one prefix and one type of keys.
+pub struct View<K> {
+    cache: Cache,
+    prefix: Arc<[u8]>,
+    keys: PhantomData<fn(K)>,
+}
+
+impl<K> Clone for View<K> {
+    fn clone(&self) -> Self {
+        Self { cache: self.cache.clone(), prefix: Arc::clone(&self.prefix), keys: PhantomData }
+    }
+}
+
+impl<K> std::fmt::Debug for View<K> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("View").field("prefix", &self.prefix.escape_ascii().to_string()).finish_non_exhaustive()
+    }
+}
+
+struct Typed<T>(PhantomData<T>);
+
+impl<T: Cached> Access for Typed<T> {
+    type Wanted = Arc<T>;
+
+    fn open(&self, value: &Value) -> Result<Option<Arc<T>>> {
+        value.decode()
+    }
+
+    fn wrap(&self, loaded: &Arc<T>) -> Value {
+        Value::object(Arc::clone(loaded))
+    }
+}
+
+impl<K: CacheKey> View<K> {
+    /// The entries of `cache` under `prefix`.
+    pub fn new(cache: Cache, prefix: impl Into<Arc<[u8]>>) -> Self {
+        Self { cache, prefix: prefix.into(), keys: PhantomData }
+    }
+
+    /// The cache.
+    #[must_use]
+    pub fn cache(&self) -> &Cache {
+        &self.cache
+    }
+
+    /// The value under `key`.
+    pub async fn get(&self, key: &K) -> Option<Arc<K::Value>> {
+        self.cache.get_as(self.of(&key.key()), &Typed(PhantomData)).await
+    }
+
+    /// The value under `key` if it can be had at once.
+    pub(crate) fn peek_now(&self, key: &K) -> Option<Arc<K::Value>> {
+        self.cache.peek_now(self.of(&key.key()), &Typed(PhantomData))
+    }
+
+    /// Puts `value` under `key`.
+    ///
+    /// # Errors
+    /// `InvalidArgument` if the key is too long.
+    pub async fn insert(&self, key: &K, value: Arc<K::Value>) -> Result<()> {
+        self.cache.insert(self.of(&key.key()), Value::object(value)).await
+    }
+
+    /// As [`Cache::get_or_insert`].
+    ///
+    /// # Errors
+    /// As [`Cache::get_or_insert`]; `InvalidArgument` if a value of another type is under the key (PITFALLS K2).
+    pub async fn get_or_insert(&self, key: &K, loader: impl Future<Output = Result<K::Value>>) -> Result<(Arc<K::Value>, bool)> {
+        self.get_or_load(key, |_| async { loader.await.map(Arc::new) }).await
+    }
+
+    /// [`Self::get_or_insert`] with a loader that may let go of those who wait for it.
+    ///
+    /// # Errors
+    /// As [`Self::get_or_insert`].
+    pub async fn get_or_load<F>(&self, key: &K, loader: impl FnOnce(Loading) -> F) -> Result<(Arc<K::Value>, bool)>
+    where
+        F: Future<Output = Result<Arc<K::Value>>>,
+    {
+        self.cache.get_or_load(self.of(&key.key()), &Typed(PhantomData), loader).await
+    }
+
+    /// Removes all entries whose prefix begins with the view's, of whatever type.
+    ///
+    /// # Errors
+    /// As [`Cache::invalidate_prefix`].
+    pub async fn invalidate(&self) -> Result<()> {
+        self.cache.invalidate_prefix(&self.prefix).await
+    }
+
+    fn of<'a>(&'a self, key: &'a [u8]) -> Key<'a> {
+        Key::new(&self.prefix, key, K::Value::TYPE_NAME)
+    }
+}

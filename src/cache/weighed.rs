@@ -1,0 +1,250 @@
+//! The part of the built-in backend that holds what is large or may share memory with other entries.
+//!
+//! It counts each allocation once, for as long as an entry of it holds it (PITFALLS K6), and has one budget over all its shards, so
+//! that a shard's share refuses nothing (PITFALLS K5). What was not asked for since it was last considered goes first, the oldest
+//! before others (CLOCK).
+
+use std::collections::{HashMap, VecDeque};
+use std::hash::BuildHasher;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use hashbrown::HashTable;
+use parking_lot::{Mutex, RwLock};
+use quick_cache::{DefaultHashBuilder, Equivalent};
+
+use super::key::{Key, OwnedKey};
+use super::value::Value;
+
+const SHARDS: usize = 16;
+
+/// About what an entry takes beside its key and value: its node, its places in table and ring, its allocations in the ledger.
+const OVERHEAD: u64 = 192;
+
+struct Node {
+    key: OwnedKey,
+    hash: u64,
+    value: Value,
+    own: u64,
+    allocations: Box<[(usize, usize)]>,
+    /// Asked for since it was last considered.
+    touched: AtomicBool,
+    /// Removed from the table, and not from the ring yet.
+    gone: AtomicBool,
+    age: AtomicU64,
+}
+
+#[derive(Default)]
+struct Shard {
+    table: HashTable<Arc<Node>>,
+    /// In the order in which they are considered.
+    ring: VecDeque<Arc<Node>>,
+}
+
+/// Who holds which allocation, and how many bytes that makes.
+#[derive(Default)]
+struct Ledger {
+    holders: HashMap<(usize, usize), u32, DefaultHashBuilder>,
+    used: u64,
+}
+
+pub(super) struct Weighed {
+    shards: [RwLock<Shard>; SHARDS],
+    /// The age of the first in each ring, readable without its lock.
+    oldest: [AtomicU64; SHARDS],
+    ledger: Mutex<Ledger>,
+    /// As in the ledger.
+    used: AtomicU64,
+    len: AtomicU64,
+    ages: AtomicU64,
+    hasher: DefaultHashBuilder,
+}
+
+impl Weighed {
+    pub fn new() -> Self {
+        Self {
+            shards: Default::default(),
+            oldest: [const { AtomicU64::new(u64::MAX) }; SHARDS],
+            ledger: Mutex::default(),
+            used: AtomicU64::new(0),
+            len: AtomicU64::new(0),
+            ages: AtomicU64::new(0),
+            hasher: DefaultHashBuilder::default(),
+        }
+    }
+
+    /// The bytes held.
+    pub fn used(&self) -> u64 {
+        self.used.load(Ordering::Acquire)
+    }
+
+    pub fn len(&self) -> u64 {
+        self.len.load(Ordering::Acquire)
+    }
+
+    /// What the entry takes where it shares nothing.
+    pub fn weight(key: Key<'_>, value: &Value) -> u64 {
+        key.len() as u64 + OVERHEAD + value.size()
+    }
+
+    pub fn get(&self, key: Key<'_>) -> Option<Value> {
+        if self.len() == 0 {
+            return None;
+        }
+        let hash = self.hasher.hash_one(key);
+        let shard = self.shards[at(hash)].read();
+        let node = shard.table.find(hash, |node| key.equivalent(&node.key))?;
+        // Mostly it is set, and a store would take the line from other readers.
+        if !node.touched.load(Ordering::Relaxed) {
+            node.touched.store(true, Ordering::Relaxed);
+        }
+        Some(node.value.clone())
+    }
+
+    /// Replaces what was under the key. The caller sees to it that there is one writer of a key at a time, and in `make_room` that
+    /// others make room for what is then counted already.
+    pub fn insert(&self, key: Key<'_>, value: Value, make_room: impl FnOnce()) {
+        let hash = self.hasher.hash_one(key);
+        let footprint = value.footprint();
+        let own = footprint.own() + key.len() as u64 + OVERHEAD;
+        let allocations = footprint.allocations();
+        self.charge(own, &allocations);
+        make_room();
+        let node = Arc::new(Node {
+            key: key.into(),
+            hash,
+            value,
+            own,
+            allocations,
+            touched: AtomicBool::new(false),
+            gone: AtomicBool::new(false),
+            age: AtomicU64::new(self.ages.fetch_add(1, Ordering::Relaxed)),
+        });
+        let index = at(hash);
+        let mut shard = self.shards[index].write();
+        let old = shard.take(hash, |old| key.equivalent(&old.key));
+        shard.table.insert_unique(hash, Arc::clone(&node), |node| node.hash);
+        shard.ring.push_back(node);
+        self.oldest[index].store(shard.first(), Ordering::Release);
+        drop(shard);
+        self.len.fetch_add(1, Ordering::AcqRel);
+        old.into_iter().for_each(|node| self.release(node));
+    }
+
+    /// Removes the entry; says whether it was there.
+    pub fn remove(&self, key: Key<'_>) -> bool {
+        if self.len() == 0 {
+            return false;
+        }
+        let hash = self.hasher.hash_one(key);
+        let removed = self.shards[at(hash)].write().take(hash, |node| key.equivalent(&node.key));
+        let found = removed.is_some();
+        removed.into_iter().for_each(|node| self.release(node));
+        found
+    }
+
+    /// Removes the entries that `doomed` says.
+    pub fn remove_if(&self, doomed: impl Fn(Key<'_>) -> bool) {
+        for (index, shard) in self.shards.iter().enumerate() {
+            let mut shard = shard.write();
+            let removed: Vec<_> = shard.table.extract_if(|node| doomed(node.key.as_key())).collect();
+            removed.iter().for_each(|node| node.gone.store(true, Ordering::Relaxed));
+            shard.ring.retain(|node| !node.gone.load(Ordering::Relaxed));
+            self.oldest[index].store(shard.first(), Ordering::Release);
+            drop(shard);
+            removed.into_iter().for_each(|node| self.release(node));
+        }
+    }
+
+    /// Removes entries until at most `limit` bytes are held; returns how many it removed.
+    pub fn shrink_to(&self, limit: u64) -> u64 {
+        let mut evicted = 0;
+        // Who is asked for all the time is let go, too, after two rounds.
+        let mut patience = 2 * self.len() + SHARDS as u64;
+        while self.used() > limit {
+            let oldest = (0..SHARDS).min_by_key(|index| self.oldest[*index].load(Ordering::Acquire)).unwrap_or(0);
+            if self.oldest[oldest].load(Ordering::Acquire) == u64::MAX {
+                break;
+            }
+            patience = patience.saturating_sub(1);
+            if let Some(node) = self.consider(oldest, patience > 0) {
+                self.release(node);
+                evicted += 1;
+            }
+        }
+        evicted
+    }
+
+    /// Takes the first of the shard's ring out, unless it was asked for and may stay for that.
+    fn consider(&self, index: usize, second_chance: bool) -> Option<Arc<Node>> {
+        let mut shard = self.shards[index].write();
+        let shard = &mut *shard;
+        let mut evicted = None;
+        while let Some(node) = shard.ring.pop_front() {
+            if node.gone.load(Ordering::Relaxed) {
+                continue;
+            }
+            if second_chance && node.touched.swap(false, Ordering::Relaxed) {
+                node.age.store(self.ages.fetch_add(1, Ordering::Relaxed), Ordering::Relaxed);
+                shard.ring.push_back(node);
+            } else {
+                evicted = shard.take(node.hash, |other| Arc::ptr_eq(other, &node));
+            }
+            break;
+        }
+        self.oldest[index].store(shard.first(), Ordering::Release);
+        evicted
+    }
+
+    fn charge(&self, own: u64, allocations: &[(usize, usize)]) {
+        let mut ledger = self.ledger.lock();
+        ledger.used += own;
+        for range in allocations {
+            let holders = ledger.holders.entry(*range).or_insert(0);
+            *holders += 1;
+            if *holders == 1 {
+                ledger.used += (range.1 - range.0) as u64;
+            }
+        }
+        self.used.store(ledger.used, Ordering::Release);
+    }
+
+    /// Gives back what a node that is no longer in the table was charged for, before it lets go of its value.
+    fn release(&self, node: Arc<Node>) {
+        let mut ledger = self.ledger.lock();
+        ledger.used -= node.own;
+        for range in &node.allocations {
+            if let Some(holders) = ledger.holders.get_mut(range) {
+                *holders -= 1;
+                if *holders == 0 {
+                    ledger.holders.remove(range);
+                    ledger.used -= (range.1 - range.0) as u64;
+                }
+            }
+        }
+        self.used.store(ledger.used, Ordering::Release);
+        drop(ledger);
+        self.len.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+impl Shard {
+    /// Takes a node out of the table and leaves it to the ring, which is swept before it has more dead than living.
+    fn take(&mut self, hash: u64, is: impl FnMut(&Arc<Node>) -> bool) -> Option<Arc<Node>> {
+        let (node, _) = self.table.find_entry(hash, is).ok()?.remove();
+        node.gone.store(true, Ordering::Relaxed);
+        if self.ring.len() > 2 * self.table.len() + 8 {
+            self.ring.retain(|node| !node.gone.load(Ordering::Relaxed));
+        }
+        Some(node)
+    }
+
+    fn first(&self) -> u64 {
+        self.ring.front().map_or(u64::MAX, |node| node.age.load(Ordering::Relaxed))
+    }
+}
+
+/// The shard of a hash; the table uses its other ends.
+fn at(hash: u64) -> usize {
+    (hash >> 32) as usize % SHARDS
+}
