@@ -115,6 +115,7 @@ SEEDS ?= 100000
 KILLS ?= 5000
 soak: ## the randomised protocol and kill tests for long (SEEDS=… KILLS=…)
 	WEIR_SEEDS=$(SEEDS) $(CARGO) test $(CARGO_FLAGS) --profile $(TEST_PROFILE) --test protocol_sim -- --nocapture
+	WEIR_SEEDS=$(SEEDS) $(CARGO) test $(CARGO_FLAGS) --profile $(TEST_PROFILE) --test cache_model -- --nocapture
 	WEIR_KILLS=$(KILLS) $(CARGO) test $(CARGO_FLAGS) --profile $(TEST_PROFILE) --test sigkill -- --nocapture
 
 clean: ## remove all that was built or fetched
