@@ -102,10 +102,8 @@ fn a_slow_consumer_holds_up_nobody_else() {
         take(&slow, 6).await;
         world.sim.run_ready();
         let quick = tailer(&world, &store, &cache, from(1));
-        let read = futures_util::future::select(
-            std::pin::pin!(take(&quick, 60)),
-            std::pin::pin!(async { world.sim.clock().sleep(Duration::from_secs(3600)).await }),
-        );
+        let limit = world.sim.clock().sleep(Duration::from_secs(3600));
+        let read = futures_util::future::select(Box::pin(take(&quick, 60)), limit);
         let futures_util::future::Either::Left((lines, _)) = read.await else { panic!("it hangs") };
         assert_eq!(lines, world.dense_log());
         assert_eq!(take(&slow, 54).await, world.dense_log()[6..]);
