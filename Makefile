@@ -129,6 +129,7 @@ soak: ## the randomised protocol, spill and kill tests for long (SEEDS=… SPILL
 	WEIR_SEEDS=$(SEEDS) $(CARGO) test $(CARGO_FLAGS) --profile $(TEST_PROFILE) --test protocol_sim -- --nocapture
 	WEIR_SEEDS=$(SPILL_SEEDS) $(CARGO) test $(CARGO_FLAGS) --profile $(TEST_PROFILE) --test spill_property --test spill_object -- --nocapture
 	WEIR_KILLS=$(KILLS) $(CARGO) test $(CARGO_FLAGS) --profile $(TEST_PROFILE) --test sigkill --test spill_sigkill -- --nocapture
+	WEIR_SEEDS=$(SEEDS) $(CARGO) test $(CARGO_FLAGS) --profile $(TEST_PROFILE) --test cache_model -- --nocapture
 
 clean: ## remove all that was built or fetched
 	$(CARGO) clean

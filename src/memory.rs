@@ -288,12 +288,12 @@ impl Share {
 
     /// Takes `bytes` if there is room and nobody came before; else, with `wait`, joins those who wait, if not there yet.
     pub fn try_take(&mut self, bytes: u64, wait: bool) -> bool {
-        let budget = Arc::clone(&self.budget);
-        if budget.limit() == u64::MAX {
+        if self.budget.limit() == u64::MAX {
             self.leave();
             self.take(bytes);
             return true;
         }
+        let budget = Arc::clone(&self.budget);
         let mut state = budget.state.lock();
         let first = state.waiting.keys().next().copied();
         let turn = first.is_none() || first == self.ticket;

@@ -169,6 +169,14 @@ impl Cache {
         Some(found)
     }
 
+    /// [`Self::peek_now`] for any backend.
+    pub(crate) async fn peek<A: Access>(&self, key: Key<'_>, access: &A) -> Option<A::Wanted> {
+        let value = self.lookup(key).await?;
+        let found = access.open(&value).ok().flatten()?;
+        self.count(true);
+        Some(found)
+    }
+
     /// Whether calls of the backend may block the thread that polls them, because it is not ours.
     pub(crate) fn may_block(&self) -> bool {
         self.0.backend.as_ref().is_some_and(|backend| !backend.is_immediate())

@@ -70,9 +70,9 @@ impl<K: CacheKey> View<K> {
         self.cache.get_as(self.of(&key.key()), &Typed(PhantomData)).await
     }
 
-    /// The value under `key` if it can be had at once.
-    pub(crate) fn peek_now(&self, key: &K) -> Option<Arc<K::Value>> {
-        self.cache.peek_now(self.of(&key.key()), &Typed(PhantomData))
+    /// The value under `key`; that there is none is not counted, as the caller will ask again.
+    pub(crate) async fn peek(&self, key: &K) -> Option<Arc<K::Value>> {
+        self.cache.peek(self.of(&key.key()), &Typed(PhantomData)).await
     }
 
     /// Puts `value` under `key`.

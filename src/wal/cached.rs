@@ -62,6 +62,14 @@ struct Seen;
 impl Cached for Seen {
     const TYPE_NAME: &'static str = "weir.wal.seen";
     fn footprint(&self, _: &mut Footprint) {}
+
+    fn encode(&self) -> Option<Bytes> {
+        Some(Bytes::from_static(b"1"))
+    }
+
+    fn decode(_: Bytes) -> Result<Self> {
+        Ok(Self)
+    }
 }
 
 /// An entry as it is cached.
@@ -152,9 +160,9 @@ impl EntryCache {
         })
     }
 
-    /// The entry at `position`, if it is cached where that can be told at once.
+    /// The entry at `position`, if it is cached.
     pub async fn peek(&self, log: &Log, position: u64) -> Result<Option<Arc<CachedEntry>>> {
-        match self.entries.peek_now(&Position(position)) {
+        match self.entries.peek(&Position(position)).await {
             Some(cached) => self.believe(log, cached).await,
             None => Ok(None),
         }
@@ -164,7 +172,7 @@ impl EntryCache {
     async fn believe(&self, log: &Log, cached: Arc<CachedEntry>) -> Result<Option<Arc<CachedEntry>>> {
         let now = log.env.clock.unix();
         let moment = Moment((now.as_nanos() / BELIEF.as_nanos()) as u64);
-        if now.saturating_sub(cached.read_at) < BELIEF || self.seen.get(&moment).await.is_some() {
+        if now.saturating_sub(cached.read_at) < BELIEF || self.seen.peek(&moment).await.is_some() {
             return Ok(Some(cached));
         }
         let position = cached.entry.position;
