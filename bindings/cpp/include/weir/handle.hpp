@@ -9,9 +9,11 @@
 #include <cstddef>
 #include <cstdint>
 #include <initializer_list>
+#include <limits>
 #include <memory>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -157,6 +159,18 @@ inline Result<void> check_texts(std::initializer_list<std::string_view> texts) {
       return Error(Status::invalid_argument, Action::fix, "a text has a NUL inside: \"" + std::string(text.substr(0, text.find('\0'))) + "\"");
   }
   return {};
+}
+
+/// Puts a duration, counted in its own unit, into a field of a C struct; one that is negative or does not fit is an error that names it.
+template <class Field, class Duration>
+void set_duration(Field &field, Duration duration, const char *name, Error &error) {
+  const auto count = duration.count();
+  using Widest = std::common_type_t<decltype(count), std::int64_t>;
+  if (count >= 0 && static_cast<Widest>(count) <= static_cast<Widest>(std::numeric_limits<Field>::max())) {
+    field = static_cast<Field>(count);
+  } else {
+    error = Error(Status::invalid_argument, Action::fix, std::string(name) + " is out of range: " + std::to_string(count));
+  }
 }
 
 /// The lines of a text, each of which ends with a newline or the text.

@@ -70,10 +70,11 @@ namespace detail {
 using weir::detail::operation;
 using weir::detail::run;
 
-/// A call that names a shard, as an Operation. `call` takes root, id, completion and error.
+/// A call that names a shard, as an Operation. `call` takes root, id, completion and error; it is not made if it is `refused`.
 template <class T, class Call>
-auto named(const std::string &root, const std::string &id, Call call) {
-  auto start = [root, id, call = std::move(call)](WeirCompletion completion) mutable -> Result<void> {
+auto named(const std::string &root, const std::string &id, Call call, Error refused = {}) {
+  auto start = [root, id, call = std::move(call), refused = std::move(refused)](WeirCompletion completion) mutable -> Result<void> {
+    if (refused) return refused;
     if (auto good = weir::detail::check_texts({root, id}); !good) return good;
     return run([&](WeirError **error) { return call(root.c_str(), id.c_str(), completion, error); });
   };
@@ -195,10 +196,10 @@ struct TrimOptions {
   /// Nothing younger is removed, by the store's clock: it must exceed by far how long a writer may be stalled. Default 24 hours.
   std::optional<std::chrono::milliseconds> trim_age = {};
 
-  /// As C has them.
-  [[nodiscard]] WeirTrimOptions c() const noexcept {
+  /// As C has them; `error` is set if that cannot be.
+  [[nodiscard]] WeirTrimOptions c(Error &error) const {
     WeirTrimOptions raw = WEIR_TRIM_OPTIONS_INIT;
-    if (trim_age) raw.trim_age_ms = trim_age->count();
+    if (trim_age) weir::detail::set_duration(raw.trim_age_ms, *trim_age, "trim_age", error);
     return raw;
   }
 };
@@ -208,7 +209,9 @@ struct TrimOptions {
 inline Result<std::uint64_t> trim(const Session &session, const std::string &root, const std::string &id, std::uint64_t up_to,
                                   const TrimOptions &options = {}, Timeout timeout = forever) {
   if (auto good = weir::detail::check_texts({root, id}); !good) return good.error();
-  const WeirTrimOptions raw = options.c();
+  Error bad;
+  const WeirTrimOptions raw = options.c(bad);
+  if (bad) return bad;
   return weir::detail::fill<std::uint64_t>([&](std::uint64_t *first, WeirError **error) {
     return weir_shard_trim(session.get(), root.c_str(), id.c_str(), up_to, &raw, timeout.milliseconds(), first, error);
   });
@@ -217,11 +220,12 @@ inline Result<std::uint64_t> trim(const Session &session, const std::string &roo
 /// trim() as an Operation.
 [[nodiscard]] inline auto trim_async(const Session &session, const std::string &root, const std::string &id, std::uint64_t up_to,
                                      const TrimOptions &options = {}) {
-  return detail::named<std::uint64_t>(
-      root, id,
-      [session = session.get(), up_to, raw = options.c()](const char *at, const char *shard, WeirCompletion completion, WeirError **error) {
-        return weir_shard_trim_async(session, at, shard, up_to, &raw, completion, error);
-      });
+  Error bad;
+  auto call = [session = session.get(), up_to, raw = options.c(bad)](const char *at, const char *shard, WeirCompletion completion,
+                                                                     WeirError **error) {
+    return weir_shard_trim_async(session, at, shard, up_to, &raw, completion, error);
+  };
+  return detail::named<std::uint64_t>(root, id, std::move(call), std::move(bad));
 }
 
 }  // namespace shard

@@ -120,15 +120,15 @@ struct TailerOptions {
   std::chrono::milliseconds poll_min{detail::tailer_defaults.poll_min_ms};    ///< Until the end is looked at again after news; doubles …
   std::chrono::milliseconds poll_max{detail::tailer_defaults.poll_max_ms};    ///< … up to this.
 
-  /// As C has them.
-  [[nodiscard]] WeirTailerOptions c() const noexcept {
+  /// As C has them; `error` is set if that cannot be.
+  [[nodiscard]] WeirTailerOptions c(Error &error) const {
     WeirTailerOptions raw = detail::tailer_defaults;
     raw.follow = follow;
     raw.from = from;
     raw.prefetch_bytes = prefetch_bytes;
     raw.prefetch_entries = prefetch_entries;
-    raw.poll_min_ms = static_cast<std::uint32_t>(poll_min.count());
-    raw.poll_max_ms = static_cast<std::uint32_t>(poll_max.count());
+    detail::set_duration(raw.poll_min_ms, poll_min, "poll_min", error);
+    detail::set_duration(raw.poll_max_ms, poll_max, "poll_max", error);
     return raw;
   }
 };
@@ -142,7 +142,9 @@ class Tailer : public Handle<Tailer, WeirTailer, weir_tailer_free> {
   [[nodiscard]] static Result<Tailer> open(const Session &session, const std::string &root, const std::string &shard,
                                            const TailerOptions &options = {}) {
     if (auto good = detail::check_texts({root, shard}); !good) return good.error();
-    const WeirTailerOptions raw = options.c();
+    Error bad;
+    const WeirTailerOptions raw = options.c(bad);
+    if (bad) return bad;
     return detail::make<Tailer, WeirTailer>([&](WeirTailer **tailer, WeirError **error) {
       return weir_tailer_open(session.get(), root.c_str(), shard.c_str(), &raw, tailer, error);
     });

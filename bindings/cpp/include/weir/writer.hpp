@@ -28,12 +28,6 @@ enum class Compression : std::int32_t {
 namespace detail {
 inline constexpr WeirWriterOptions writer_defaults = WEIR_WRITER_OPTIONS_INIT;
 inline constexpr WeirAppenderOptions appender_defaults = WEIR_APPENDER_OPTIONS_INIT;
-
-/// -1, the default, for none.
-template <class Duration>
-std::int64_t count_or_default(const std::optional<Duration> &duration) noexcept {
-  return duration ? static_cast<std::int64_t>(duration->count()) : -1;
-}
 }  // namespace detail
 
 /// What a writer has done since it was opened: the fields of the C struct.
@@ -56,20 +50,20 @@ struct WriterOptions {
   std::optional<std::chrono::milliseconds> trim_age = {};  ///< Below which nothing of the shard is ever trimmed; default 24 hours.
   Timeout open_timeout = {};                               ///< How long opening may take; default for ever.
 
-  /// As C has them.
-  [[nodiscard]] WeirWriterOptions c() const noexcept {
+  /// As C has them; `error` is set if that cannot be.
+  [[nodiscard]] WeirWriterOptions c(Error &error) const {
     WeirWriterOptions raw = detail::writer_defaults;
     raw.durable = durable;
     raw.fsync = fsync;
     raw.validate = validate;
     raw.compression = static_cast<std::int32_t>(compression);
     raw.max_retries = max_retries;
-    raw.linger_us = detail::count_or_default(linger);
+    if (linger) detail::set_duration(raw.linger_us, *linger, "linger", error);
     raw.max_buffer_bytes = max_buffer_bytes;
     raw.max_pending_bytes = max_pending_bytes;
-    raw.retry_base_delay_ms = static_cast<std::uint32_t>(retry_base_delay.count());
+    detail::set_duration(raw.retry_base_delay_ms, retry_base_delay, "retry_base_delay", error);
     raw.manifest_probe_width = manifest_probe_width;
-    raw.trim_age_ms = detail::count_or_default(trim_age);
+    if (trim_age) detail::set_duration(raw.trim_age_ms, *trim_age, "trim_age", error);
     raw.open_timeout_ms = open_timeout.milliseconds();
     return raw;
   }
@@ -91,7 +85,9 @@ class Writer : public Handle<Writer, WeirWriter, weir_writer_free> {
   [[nodiscard]] static Result<Writer> open(const Session &session, const std::string &root, const std::string &shard, const Schema &schema,
                                            const WriterOptions &options = {}) {
     if (auto good = detail::check_texts({root, shard}); !good) return good.error();
-    const WeirWriterOptions raw = options.c();
+    Error bad;
+    const WeirWriterOptions raw = options.c(bad);
+    if (bad) return bad;
     return detail::make<Writer, WeirWriter>([&](WeirWriter **writer, WeirError **error) {
       return weir_writer_open(session.get(), root.c_str(), shard.c_str(), schema.get(), &raw, writer, error);
     });
@@ -100,11 +96,12 @@ class Writer : public Handle<Writer, WeirWriter, weir_writer_free> {
   /// open() as an Operation. The schema must live until it is started.
   [[nodiscard]] static auto open_async(const Session &session, const std::string &root, const std::string &shard, const Schema &schema,
                                        const WriterOptions &options = {}) {
-    return shard::detail::named<Writer>(root, shard,
-                                        [session = session.get(), schema = schema.get(), raw = options.c()](
-                                            const char *at, const char *id, WeirCompletion completion, WeirError **error) {
-                                          return weir_writer_open_async(session, at, id, schema, &raw, completion, error);
-                                        });
+    Error bad;
+    auto call = [session = session.get(), schema = schema.get(), raw = options.c(bad)](const char *at, const char *id,
+                                                                                       WeirCompletion completion, WeirError **error) {
+      return weir_writer_open_async(session, at, id, schema, &raw, completion, error);
+    };
+    return shard::detail::named<Writer>(root, shard, std::move(call), std::move(bad));
   }
 
   /// Puts a batch, a struct array of the writer's schema; consumes it, whatever it returns. Gives its acknowledgement when it is
@@ -246,16 +243,16 @@ struct AppenderOptions {
   std::optional<std::chrono::milliseconds> trim_age = {};  ///< Below which nothing of the shard is ever trimmed; default 24 hours.
   Timeout open_timeout = {};                               ///< How long opening may take; default for ever.
 
-  /// As C has them.
-  [[nodiscard]] WeirAppenderOptions c() const noexcept {
+  /// As C has them; `error` is set if that cannot be.
+  [[nodiscard]] WeirAppenderOptions c(Error &error) const {
     WeirAppenderOptions raw = detail::appender_defaults;
     raw.fsync = fsync;
     raw.validate = validate;
     raw.compression = static_cast<std::int32_t>(compression);
     raw.max_retries = max_retries;
-    raw.retry_base_delay_ms = static_cast<std::uint32_t>(retry_base_delay.count());
+    detail::set_duration(raw.retry_base_delay_ms, retry_base_delay, "retry_base_delay", error);
     raw.manifest_probe_width = manifest_probe_width;
-    raw.trim_age_ms = detail::count_or_default(trim_age);
+    if (trim_age) detail::set_duration(raw.trim_age_ms, *trim_age, "trim_age", error);
     raw.open_timeout_ms = open_timeout.milliseconds();
     return raw;
   }
@@ -270,7 +267,9 @@ class Appender : public Handle<Appender, WeirAppender, weir_appender_free> {
   [[nodiscard]] static Result<Appender> open(const Session &session, const std::string &root, const std::string &shard, const Schema &schema,
                                              const AppenderOptions &options = {}) {
     if (auto good = detail::check_texts({root, shard}); !good) return good.error();
-    const WeirAppenderOptions raw = options.c();
+    Error bad;
+    const WeirAppenderOptions raw = options.c(bad);
+    if (bad) return bad;
     return detail::make<Appender, WeirAppender>([&](WeirAppender **appender, WeirError **error) {
       return weir_appender_open(session.get(), root.c_str(), shard.c_str(), schema.get(), &raw, appender, error);
     });
@@ -279,11 +278,12 @@ class Appender : public Handle<Appender, WeirAppender, weir_appender_free> {
   /// open() as an Operation. The schema must live until it is started.
   [[nodiscard]] static auto open_async(const Session &session, const std::string &root, const std::string &shard, const Schema &schema,
                                        const AppenderOptions &options = {}) {
-    return shard::detail::named<Appender>(root, shard,
-                                          [session = session.get(), schema = schema.get(), raw = options.c()](
-                                              const char *at, const char *id, WeirCompletion completion, WeirError **error) {
-                                            return weir_appender_open_async(session, at, id, schema, &raw, completion, error);
-                                          });
+    Error bad;
+    auto call = [session = session.get(), schema = schema.get(), raw = options.c(bad)](const char *at, const char *id,
+                                                                                       WeirCompletion completion, WeirError **error) {
+      return weir_appender_open_async(session, at, id, schema, &raw, completion, error);
+    };
+    return shard::detail::named<Appender>(root, shard, std::move(call), std::move(bad));
   }
 
   /// Appends a batch as one entry; consumes it, whatever it returns. Gives the entry's position when it is durable. After
