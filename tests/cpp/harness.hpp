@@ -13,6 +13,7 @@
 #include <functional>
 #include <mutex>
 #include <string>
+#include <string_view>
 #include <system_error>
 #include <thread>
 #include <type_traits>
@@ -44,10 +45,11 @@ std::string show(const T &value) {
   else return std::string(value);
 }
 
-// Numbers are compared as numbers, whatever their types.
+// Numbers are compared as numbers and texts as texts, whatever their types.
 template <class A, class B>
 bool same(const A &a, const B &b) {
   if constexpr (std::is_integral_v<A> && std::is_integral_v<B>) return static_cast<long long>(a) == static_cast<long long>(b);
+  else if constexpr (std::is_convertible_v<A, std::string_view>) return std::string_view(a) == std::string_view(b);
   else return a == b;
 }
 

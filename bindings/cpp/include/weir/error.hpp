@@ -84,6 +84,9 @@ class Error {
     return error;
   }
 
+  /// Takes ownership of a C error; NULL is no error.
+  [[nodiscard]] static Error adopt(WeirError *raw) { return raw != nullptr ? adopt(weir_error_code(raw), raw) : Error(); }
+
   /// What went wrong; Status::ok if there is no error.
   [[nodiscard]] Status status() const noexcept { return rep_ ? rep_->status : Status::ok; }
 

@@ -231,7 +231,7 @@ class Tailer : public Handle<Tailer, WeirTailer, weir_tailer_free> {
   /// @param on_entry  called with each Entry, on a dispatcher thread of weir's; may block and call weir, must not throw
   /// @param on_end    called last, with a Result<void>: success at the end of the log, Status::cancelled after Subscription::cancel()
   /// @param credit    how many entries may be pushed at first
-  template <class OnEntry, class OnEnd>
+  template <class OnEntry, class OnEnd, class = std::enable_if_t<std::is_invocable_v<std::decay_t<OnEntry> &, Entry>>>
   [[nodiscard]] Result<Subscription> subscribe(OnEntry &&on_entry, OnEnd &&on_end, std::uint64_t credit) {
     using Subscriber = detail::Subscriber<std::decay_t<OnEntry>, std::decay_t<OnEnd>>;
     std::unique_ptr<Subscriber> held(new Subscriber{std::forward<OnEntry>(on_entry), std::forward<OnEnd>(on_end)});
