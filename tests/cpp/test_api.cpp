@@ -351,6 +351,26 @@ void ranges_end_at_the_end_and_after_an_error() {
   CHECK_EQ(bad, 1);
 }
 
+void ranges_can_own_what_they_read() {  // so that a range over a temporary does not dangle
+  const std::string root = new_root();
+  auto writer = test::writer(session, root);
+  test::put(writer, 3);
+  std::int64_t first = 0;
+  for (auto &entry : test::tailer(session, root).entries()) {
+    for (auto &each : MUST(std::move(entry)).batches()) {
+      CHECK(OK(each) && test::is_batch(*each, 10, first));
+      first += 10;
+    }
+  }
+  CHECK_EQ(first, 30);
+  first = 0;
+  for (auto &each : test::stream({4, 10}).batches()) {
+    CHECK(OK(each) && test::is_batch(*each, 10, first));
+    first += 10;
+  }
+  CHECK_EQ(first, 40);
+}
+
 void entries_can_be_kept() {
   const std::string root = new_root();
   auto writer = test::writer(session, root);
@@ -428,6 +448,7 @@ int main(int, char **argv) {
   RUN(a_writer_tells_of_itself);
   RUN(c_structs_are_owned_and_given_away);
   RUN(ranges_end_at_the_end_and_after_an_error);
+  RUN(ranges_can_own_what_they_read);
   RUN(entries_can_be_kept);
   RUN(files_are_opened_as_streams);
   RUN(the_runtimes_hooks_were_called);

@@ -128,6 +128,16 @@ class InputRange {
   std::optional<value_type> current_;
 };
 
+/// What a range reads from: a pointer to it, or it itself, moved into the range.
+template <class T>
+T &held(T *own) noexcept {
+  return *own;
+}
+template <class T>
+T &held(T &own) noexcept {
+  return own;
+}
+
 /// Makes what a source gives on `next()`, a Result<std::optional<Item>>, fit for InputRange.
 template <class Item>
 std::optional<Result<Item>> pulled(Result<std::optional<Item>> next) {
@@ -177,14 +187,18 @@ class ArrayStream : public detail::CData<ArrowArrayStream> {
   }
 
  private:
+  template <class Own>
   struct Source {
-    ArrayStream *stream;
-    std::optional<Result<Array>> pull() { return detail::pulled(stream->next()); }
+    Own stream;
+    std::optional<Result<Array>> pull() { return detail::pulled(detail::held(stream).next()); }
   };
 
  public:
-  /// The batches from here on: `for (Result<Array> &batch : stream.batches())`. The stream must outlive the range.
-  [[nodiscard]] detail::InputRange<Source> batches() { return detail::InputRange<Source>(Source{this}); }
+  /// The batches from here on: `for (Result<Array> &batch : stream.batches())`. The stream must outlive the range, unless it is moved into
+  /// it: `std::move(stream).batches()`.
+  [[nodiscard]] detail::InputRange<Source<ArrayStream *>> batches() & { return detail::InputRange<Source<ArrayStream *>>({this}); }
+  /// @copydoc batches
+  [[nodiscard]] detail::InputRange<Source<ArrayStream>> batches() && { return detail::InputRange<Source<ArrayStream>>({std::move(*this)}); }
 
  private:
   static Error empty() { return Error(Status::invalid_argument, Action::fix, "the stream is empty or was released"); }

@@ -66,18 +66,23 @@ class Entry : public Handle<Entry, WeirEntry, weir_entry_free> {
   }
 
  private:
+  template <class Own>
   struct Source {
-    const Entry *entry;
+    Own entry;
     std::size_t next = 0;
     std::optional<Result<Array>> pull() {
-      if (next >= entry->batch_count()) return std::nullopt;
-      return entry->batch(next++);
+      const Entry &from = detail::held(entry);
+      if (next >= from.batch_count()) return std::nullopt;
+      return from.batch(next++);
     }
   };
 
  public:
-  /// All batches: `for (Result<Array> &batch : entry.batches())`. The entry must outlive the range; the batches may outlive both.
-  [[nodiscard]] detail::InputRange<Source> batches() const { return detail::InputRange<Source>(Source{this}); }
+  /// All batches: `for (Result<Array> &batch : entry.batches())`. The batches may outlive entry and range; the entry must outlive the range,
+  /// unless it is moved into it: `std::move(entry).batches()`.
+  [[nodiscard]] detail::InputRange<Source<const Entry *>> batches() const & { return detail::InputRange<Source<const Entry *>>({this}); }
+  /// @copydoc batches
+  [[nodiscard]] detail::InputRange<Source<Entry>> batches() && { return detail::InputRange<Source<Entry>>({std::move(*this)}); }
 };
 
 namespace detail {
@@ -251,10 +256,11 @@ class Tailer : public Handle<Tailer, WeirTailer, weir_tailer_free> {
   }
 
  private:
+  template <class Own>
   struct Source {
-    Tailer *tailer;
+    Own tailer;
     Timeout timeout;
-    std::optional<Result<Entry>> pull() { return detail::pulled(tailer->next(timeout)); }
+    std::optional<Result<Entry>> pull() { return detail::pulled(detail::held(tailer).next(timeout)); }
   };
 
   Result<Subscription> subscribe(WeirCompletion completion, std::uint64_t credit) {
@@ -265,9 +271,14 @@ class Tailer : public Handle<Tailer, WeirTailer, weir_tailer_free> {
 
  public:
   /// The entries from here on: `for (Result<Entry> &entry : tailer.entries())`. Ends at the end of the log (never, when
-  /// following), or after an error, such as Status::timed_out when an entry does not come in time. The tailer must outlive it.
-  [[nodiscard]] detail::InputRange<Source> entries(Timeout timeout = forever) {
-    return detail::InputRange<Source>(Source{this, timeout});
+  /// following), or after an error, such as Status::timed_out when an entry does not come in time. The tailer must outlive the range, unless
+  /// it is moved into it: `std::move(tailer).entries()`.
+  [[nodiscard]] detail::InputRange<Source<Tailer *>> entries(Timeout timeout = forever) & {
+    return detail::InputRange<Source<Tailer *>>({this, timeout});
+  }
+  /// @copydoc entries
+  [[nodiscard]] detail::InputRange<Source<Tailer>> entries(Timeout timeout = forever) && {
+    return detail::InputRange<Source<Tailer>>({std::move(*this), timeout});
   }
 };
 
