@@ -96,7 +96,9 @@ class Event {
   Event() noexcept : raw_{} {}
   /// Takes over what the event owns, and clears it.
   explicit Event(WeirEvent &raw) noexcept : raw_(std::exchange(raw, WeirEvent{})) {}
+  /// Moves, and leaves the other one empty.
   Event(Event &&other) noexcept : Event(other.raw_) {}
+  /// Moves; frees what was not taken from this one.
   Event &operator=(Event &&other) noexcept {
     if (this != &other) {
       weir_event_clear(&raw_);
@@ -219,7 +221,9 @@ class [[nodiscard]] Operation {
   /// Awaits an operation; lives in the coroutine's frame.
   class Awaiter {
    public:
+    /// From what starts the operation.
     explicit Awaiter(Start start) : start_(std::move(start)) {}
+    /// Never: the operation was not started.
     [[nodiscard]] bool await_ready() const noexcept { return false; }
     /// Does not suspend if the call is refused. Once it is accepted, the coroutine may run on, elsewhere, and this be gone.
     bool await_suspend(std::coroutine_handle<> waiting) {
@@ -229,6 +233,7 @@ class [[nodiscard]] Operation {
       if (!accepted) result_.emplace(accepted.error());
       return accepted.has_value();
     }
+    /// What the operation came to.
     [[nodiscard]] Result<T> await_resume() { return std::move(*result_); }
 
    private:

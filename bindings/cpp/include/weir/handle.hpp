@@ -112,7 +112,9 @@ class Handle {
  protected:
   Handle() noexcept = default;
   ~Handle() = default;
+  /// Moves, and leaves the other one empty.
   Handle(Handle &&) noexcept = default;
+  /// Moves; frees what this one had.
   Handle &operator=(Handle &&) noexcept = default;
 
  private:
