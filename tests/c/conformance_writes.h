@@ -146,6 +146,16 @@ static void put_stream(void) {
   OK(weir_writer_put_stream(writer, &stream, -1, &ack, &err));
   CHECK_EQ(ack.sequence, 7);
   CHECK_EQ(weir_writer_durable_position(writer), 7);
+  WeirTailer *tailer = tailer_new(session, root, NULL);
+  OK(weir_tailer_stream(tailer, &stream, &err));
+  weir_tailer_free(tailer);
+  for (int64_t first = 0; first < 70; first += 10) { /* the batches are there, in the stream's order */
+    struct ArrowArray batch = {0};
+    CHECK_EQ(stream.get_next(&stream, &batch), 0);
+    CHECK(batch_is(&batch, 10, first));
+    if (batch.release != NULL) batch.release(&batch);
+  }
+  stream.release(&stream);
   CHECK_EQ(rows_in_log(session, root), 70);
   stream = stream_new(7, 10, 0);
   ((StreamParts *)stream.private_data)->other_schema = true;
