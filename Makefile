@@ -93,6 +93,8 @@ $(VENV)/.ready: tests/python/requirements.txt
 	sh scripts/venv.sh $(VENV) tests/python/requirements.txt
 	touch $@
 
+include mk/cpp.mk
+
 # ---- Check ----------------------------------------------------------------------------------------------------------
 
 .PHONY: check fmt
@@ -121,6 +123,8 @@ bench: ## every figure with its limit (DIR=… ROUNDS=… SIZES=percent of the f
 bench-libraries:
 	$(CARGO) build $(CARGO_FLAGS) --release --lib
 	$(CARGO) build $(CARGO_FLAGS) --release --lib --no-default-features --target-dir $(TARGET)/local
+
+include mk/bench-bind.mk
 
 SEEDS ?= 100000
 KILLS ?= 5000

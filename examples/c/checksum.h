@@ -1,5 +1,5 @@
 /* Checksums of Arrow columns, computed straight from the C data interface: what an example or a test needs to say that
- * two streams hold the same rows, however they are cut into batches. Not part of weir.
+ * two streams hold the same rows, however they are cut into batches. C and C++. Not part of weir.
  *
  * FNV-1a/64 over each row's validity and, where valid, its value; texts are preceded by their length. */
 #ifndef WEIR_EXAMPLE_CHECKSUM_H
@@ -44,7 +44,7 @@ static inline ColumnLayout column_layout(const char *format, size_t *width) {
 }
 
 static inline void column_hash(ColumnSum *sum, const void *bytes, size_t len) {
-  const unsigned char *p = bytes;
+  const unsigned char *p = (const unsigned char *)bytes;
   for (size_t i = 0; i < len; i++) sum->hash = (sum->hash ^ p[i]) * UINT64_C(0x100000001b3);
 }
 
@@ -62,13 +62,13 @@ static inline void column_hash_value(ColumnSum *sum, ColumnLayout layout, size_t
       column_hash(sum, (const uint8_t *)column->buffers[1] + (size_t)row * width, width);
       return;
     case LAYOUT_VAR32: {
-      const int32_t *offsets = column->buffers[1];
+      const int32_t *offsets = (const int32_t *)column->buffers[1];
       start = offsets[row];
       len = offsets[row + 1] - start;
       break;
     }
     case LAYOUT_VAR64: {
-      const int64_t *offsets = column->buffers[1];
+      const int64_t *offsets = (const int64_t *)column->buffers[1];
       start = offsets[row];
       len = offsets[row + 1] - start;
       break;
