@@ -3702,15 +3702,21 @@ void weir_cache_reply_error(WeirCacheReply *reply,
 /**
  * Checks an empty backend against the rules that a cache relies on, and leaves it empty:
  *
- * 1. a key that was never inserted is a miss; 2. what was inserted comes back whole and of its kind (bytes may come back for an
- * object that has some; one that has none may be refused); 3. keys are equal if prefix, key and type name are, byte by byte, and any
- * of them may be empty; 4. an insertion replaces what was there; 5. invalidating a prefix removes the entries whose prefix begins with
- * it and no others, and 6. clearing removes all, and when either is answered they are gone; 7. counts are right, or their function is
- * NULL; 8. a value that was handed out stays whole; 9. all may be called by several threads at once.
+ *  1. A key that was never inserted is a miss.
+ *  2. What was inserted comes back whole and of its kind. Bytes may come back for an object that has some; one that has none may be
+ *     refused.
+ *  3. Keys are equal if prefix, key and type name are, byte by byte; any of them may be empty.
+ *  4. An insertion replaces what was there.
+ *  5. Invalidating a prefix removes the entries whose prefix begins with it and no others. When it is answered they are gone.
+ *  6. Clearing removes all entries. When it is answered they are gone.
+ *  7. Counts are right, or their function is NULL.
+ *  8. A value that was handed out stays whole.
+ *  9. All functions may be called by several threads at once.
  *
  * It must have room for 4 MiB, and answer each call within 10 seconds. Blocks the calling thread.
  *
- * @param backend  the backend; its `release` is called before this returns, unless WEIR_STATUS_INVALID_ARGUMENT is returned
+ * @param backend  the backend; its `release` is called before this returns, unless the call is refused: WEIR_STATUS_INVALID_ARGUMENT,
+ * WEIR_STATUS_WOULD_DEADLOCK, WEIR_STATUS_FORKED
  * @param error    receives the error, unless NULL
  * @return WEIR_STATUS_OK; WEIR_STATUS_INVALID_DATA naming the rule that does not hold, whose number is the detail `rule`;
  * WEIR_STATUS_STORAGE if it failed, WEIR_STATUS_TIMED_OUT; WEIR_STATUS_INVALID_ARGUMENT

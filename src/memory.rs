@@ -18,7 +18,6 @@ use tokio::sync::futures::Notified;
 
 use crate::cache::{Cache, WeakCache};
 use crate::env::Clock;
-use crate::session::Metrics;
 
 /// The cache's capacity changes in so many steps of the limit.
 const STEPS: u64 = 64;
@@ -249,19 +248,6 @@ impl MemoryBudget {
         let now = self.clock.now();
         let waiting = |ticket: &Ticket| Waiting { who: ticket.who.clone(), bytes: ticket.bytes, waited: now.saturating_sub(ticket.since) };
         self.state.lock().waiting.values().map(waiting).collect()
-    }
-
-    /// Adds its figures.
-    pub(crate) fn collect(&self, metrics: &mut Metrics) {
-        let usage = self.usage();
-        for (what, bytes) in [("queues", usage.queues), ("read_ahead", usage.read_ahead), ("cache", usage.cache)] {
-            metrics.gauge("weir_memory_bytes", "Memory of the session, by its use.", &[("use", what)], bytes);
-        }
-        if let Some(limit) = usage.limit {
-            metrics.gauge("weir_memory_limit_bytes", "The limit on the session's memory.", &[], limit);
-        }
-        metrics.gauge("weir_memory_waiting", "Writers that wait for room below the session's limit.", &[], usage.waiting);
-        metrics.counter("weir_memory_waits_total", "Waits for room below the session's limit.", &[], usage.waits);
     }
 }
 

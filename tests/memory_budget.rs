@@ -154,7 +154,9 @@ fn a_put_larger_than_the_limit_is_admitted_alone() {
         writers[n % 2].put(&batch(0..1000), None).unwrap();
         assert_eq!(memory.usage().queues, bytes(1000), "one at a time");
     }
-    writers.iter().for_each(|writer| drop(writer.flush(None).unwrap()));
+    for writer in &writers {
+        writer.flush(None).unwrap();
+    }
 }
 
 /// The cache gets what the others leave, and gets it back.

@@ -29,7 +29,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// `InvalidData` naming the first rule that does not hold, with its number as the detail `rule`; the backend's own; `TimedOut` if it
 /// does not answer within 10 seconds.
 pub fn check(backend: &Arc<dyn CacheBackend>) -> Result<()> {
-    let checks: [(u64, &str, fn(&Arc<dyn CacheBackend>) -> Checked); 9] = [
+    let checks: [(u64, &str, Check); 9] = [
         (1, "a key that was never inserted is a miss", misses),
         (2, "what was inserted comes back whole and of its kind", values),
         (3, "keys are equal only if all their parts are", keys),
@@ -74,6 +74,7 @@ fn block_on<T>(answer: impl Future<Output = Result<T>>) -> Result<T> {
 
 type Checked = std::result::Result<(), Broken>;
 type Backend = Arc<dyn CacheBackend>;
+type Check = fn(&Backend) -> Checked;
 
 fn ensure(holds: bool, what: impl FnOnce() -> String) -> Checked {
     if holds { Ok(()) } else { Err(Broken::Rule(what())) }

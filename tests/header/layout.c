@@ -24,6 +24,16 @@ ASSERT(sizeof(void *) != 8 || sizeof(WeirLogSink) >= 32, "WeirLogSink");
 ASSERT(sizeof(void *) != 8 || sizeof(WeirQueueOptions) >= 8, "WeirQueueOptions");
 ASSERT(sizeof(void *) != 8 || sizeof(WeirSessionOptions) >= 24, "WeirSessionOptions");
 
+ASSERT(sizeof(void *) != 8 || offsetof(WeirSessionOptions, cache) >= 24, "WeirSessionOptions.cache");
+ASSERT(sizeof(void *) != 8 || sizeof(WeirCacheKey) == 40, "WeirCacheKey");
+ASSERT(sizeof(void *) != 8 || sizeof(WeirCacheLoader) == 24, "WeirCacheLoader");
+ASSERT(sizeof(void *) != 8 || sizeof(WeirCacheOptions) >= 32, "WeirCacheOptions");
+ASSERT(sizeof(void *) != 8 || sizeof(WeirCacheBackend) >= 72, "WeirCacheBackend");
+ASSERT(sizeof(WeirCacheStats) >= 120, "WeirCacheStats");
+ASSERT(sizeof(WeirSessionMemory) >= 88, "WeirSessionMemory");
+ASSERT(offsetof(WeirCacheBackend, struct_size) == 0, "struct_size");
+ASSERT(offsetof(WeirCacheOptions, struct_size) == 0, "struct_size");
+
 ASSERT(offsetof(WeirAck, sequence) == 0, "sequence");
 ASSERT(offsetof(WeirAck, position) == 8, "position");
 ASSERT(offsetof(WeirAck, epoch) == 16, "epoch");
