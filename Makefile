@@ -118,9 +118,11 @@ bench-libraries:
 
 SEEDS ?= 100000
 KILLS ?= 5000
-soak: ## the randomised protocol and kill tests for long (SEEDS=… KILLS=…)
+SPILL_SEEDS ?= 20000
+soak: ## the randomised protocol, spill and kill tests for long (SEEDS=… SPILL_SEEDS=… KILLS=…)
 	WEIR_SEEDS=$(SEEDS) $(CARGO) test $(CARGO_FLAGS) --profile $(TEST_PROFILE) --test protocol_sim -- --nocapture
-	WEIR_KILLS=$(KILLS) $(CARGO) test $(CARGO_FLAGS) --profile $(TEST_PROFILE) --test sigkill -- --nocapture
+	WEIR_SEEDS=$(SPILL_SEEDS) $(CARGO) test $(CARGO_FLAGS) --profile $(TEST_PROFILE) --test spill_property --test spill_object -- --nocapture
+	WEIR_KILLS=$(KILLS) $(CARGO) test $(CARGO_FLAGS) --profile $(TEST_PROFILE) --test sigkill --test spill_sigkill -- --nocapture
 
 clean: ## remove all that was built or fetched
 	$(CARGO) clean

@@ -255,7 +255,7 @@ fn run(seed: u64) -> Result<()> {
 #[test]
 fn used_is_always_what_lives() {
     let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
-    let (first, count) = number("WEIR_SEED").map_or((0, number("WEIR_SEEDS").unwrap_or(40)), |seed| (seed, 1));
+    let (first, count) = number("WEIR_SEED").map_or((0, number("WEIR_SEEDS").unwrap_or(30)), |seed| (seed, 1));
     for seed in first..first + count {
         let outcome = std::panic::catch_unwind(|| run(seed).unwrap());
         if let Err(panic) = outcome {

@@ -230,7 +230,8 @@ fn modified(metadata: &Metadata) -> Duration {
 pub(crate) fn io_error(what: impl std::fmt::Display, error: impl Into<io::Error>) -> Error {
     let error = error.into();
     let kind = match error.raw_os_error().map(Errno::from_raw_os_error) {
-        Some(Errno::NOSPC | Errno::DQUOT) => ErrorKind::StorageFull,
+        // FBIG: the limit on the size of a file, of the process or the file system.
+        Some(Errno::NOSPC | Errno::DQUOT | Errno::FBIG) => ErrorKind::StorageFull,
         Some(Errno::ACCESS | Errno::PERM | Errno::ROFS) => ErrorKind::PermissionDenied,
         // A path through a regular file, or one that no file can have: waiting does not help.
         Some(Errno::NOTDIR | Errno::NAMETOOLONG | Errno::LOOP) => ErrorKind::InvalidArgument,
