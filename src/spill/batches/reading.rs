@@ -86,10 +86,10 @@ impl BatchSpill {
             return self.0.decode(index, place, &Buffer::default(), true);
         }
         let mut bytes = zeroed(place.len)?;
-        self.0.fill(place.offset, bytes.as_slice_mut()).await.map_err(|error| named(index, &error))?;
-        let bytes = Buffer::from(bytes);
+        let read = self.0.spill.read_at(place.offset, bytes.as_slice_mut()).await;
+        read.and_then(|read| whole(read, place.len, place.offset)).map_err(|error| named(index, &error))?;
         self.0.compare(index, place, &bytes)?;
-        self.0.decode(index, place, &bytes, true)
+        self.0.decode(index, place, &bytes.into(), true)
     }
 
     /// Batch `index` without copying it: its buffers lie in the mapped file, which stays until they are gone.
@@ -137,12 +137,6 @@ impl Contents {
     fn place(&self, index: usize) -> Result<&Place> {
         let count = self.places.len();
         self.places.get(index).ok_or_else(|| err!(InvalidArgument, "the spill has {count} batches, and no batch {index}"))
-    }
-
-    /// Reads the bytes at `offset`, all of which were written.
-    async fn fill(&self, offset: u64, bytes: &mut [u8]) -> Result<()> {
-        let len = bytes.len();
-        whole(self.spill.read_at(offset, bytes).await?, len, offset)
     }
 
     fn compare(&self, index: usize, place: &Place, bytes: &[u8]) -> Result<()> {
@@ -250,21 +244,22 @@ impl BatchStream {
         Ok(Some(batch))
     }
 
-    /// The bytes of the batch, and of those behind it that are read along with it.
+    /// The bytes of the batch.
     async fn bytes(&mut self, index: usize, place: &Place) -> Result<Buffer> {
         if place.len == 0 {
             return Ok(Buffer::default());
         }
-        let held = |chunk: &Chunk| {
-            let at = usize::try_from(place.offset.checked_sub(chunk.offset)?).ok()?;
-            let end = at.checked_add(place.len)?;
-            (end <= chunk.bytes.len()).then(|| chunk.bytes.slice_with_length(at, place.len))
-        };
-        if let Some(bytes) = held(&self.chunk) {
+        if let Some(bytes) = self.chunk.find(place) {
             return Ok(bytes);
         }
         // Let go before the next is taken, so that its memory can be used again.
         self.chunk = Chunk::default();
+        self.fetch(index, place).await.map_err(|error| named(index, &error))?;
+        self.chunk.find(place).ok_or_else(|| err!(Internal, "batch {index} of the spill is not where it was read"))
+    }
+
+    /// Reads the batch, and those behind it that are read along with it.
+    async fn fetch(&mut self, index: usize, place: &Place) -> Result<()> {
         let mut len = place.len;
         for next in self.spill.0.places.iter().skip(index + 1) {
             match len.checked_add(next.len) {
@@ -273,12 +268,29 @@ impl BatchStream {
             }
         }
         let mut lent = Pool::take(&self.pool, len)?;
-        self.reader.seek(place.offset);
-        let read = self.reader.read(lent.bytes.get_mut(..len).unwrap_or_default()).await;
-        read.and_then(|read| whole(read, len, place.offset)).map_err(|error| named(index, &error))?;
+        let read = self.read(place.offset, lent.bytes.get_mut(..len).unwrap_or_default()).await?;
+        whole(read, len, place.offset)?;
         let bytes = Buffer::from(Bytes::from_owner(lent)).slice_with_length(0, len);
         self.chunk = Chunk { offset: place.offset, bytes };
-        held(&self.chunk).ok_or_else(|| err!(Internal, "batch {index} of the spill is not where it was read"))
+        Ok(())
+    }
+
+    /// What is on this machine is read straight into place: its kernel reads ahead. What is elsewhere was asked for before.
+    async fn read(&mut self, offset: u64, out: &mut [u8]) -> Result<usize> {
+        if self.spill.0.spill.is_blocking() {
+            return self.spill.0.spill.read_at(offset, out).await;
+        }
+        self.reader.seek(offset);
+        self.reader.read(out).await
+    }
+}
+
+impl Chunk {
+    /// The bytes of the batch, if they are here.
+    fn find(&self, place: &Place) -> Option<Buffer> {
+        let at = usize::try_from(place.offset.checked_sub(self.offset)?).ok()?;
+        let end = at.checked_add(place.len)?;
+        (end <= self.bytes.len()).then(|| self.bytes.slice_with_length(at, place.len))
     }
 }
 
