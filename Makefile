@@ -24,7 +24,7 @@ PYTHON := $(abspath $(VENV))/bin/python
 
 .PHONY: help
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 # ---- Build ----------------------------------------------------------------------------------------------------------
 
@@ -53,7 +53,7 @@ demo: examples ## ingest real data, kill the process half-way, lose nothing (FIL
 # ---- Test -----------------------------------------------------------------------------------------------------------
 
 .PHONY: test test-rust test-c test-python test-demo
-test: test-rust test-c test-python test-demo ## the whole suite
+test: test-rust test-c test-python test-demo test-packages ## the whole suite
 	@echo "All tests passed."
 
 test-rust: $(VENV)/.ready ## Rust tests: units, protocol, faults, kills, formats, S3
@@ -68,8 +68,13 @@ test-c: ## the C ABI from C, under AddressSanitizer and under valgrind
 run-c-tests:
 	CC='$(CC)' sh tests/c/run.sh $(OUT)
 
-test-python: $(VENV)/.ready ## the Python side of the interoperability tests, tested by itself
+test-python: $(VENV)/.ready ## the Python side of the interoperability tests, and the example
 	$(PYTHON) tests/python/selftest.py
+	$(MAKE) run-python-example PROFILE=$(TEST_PROFILE)
+
+.PHONY: run-python-example
+run-python-example: build
+	WEIR_LIBRARY=$(LIB) $(PYTHON) examples/python/quickstart.py examples/data/flights.arrow | grep '^tail  4000 rows,'
 
 test-demo: ## the examples on a build of the tests' profile
 	$(MAKE) demo PROFILE=$(TEST_PROFILE)
@@ -93,6 +98,7 @@ check: ## formatting, lints, header and symbols, documentation: all without a wa
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc $(CARGO_FLAGS) --no-deps
 	$(CARGO) test $(CARGO_FLAGS) --profile $(TEST_PROFILE) --test ffi_header
 	sh tests/c/coverage.sh
+	$(MAKE) check-static-libs
 
 fmt: ## format the Rust code
 	$(CARGO) fmt
@@ -120,3 +126,6 @@ soak: ## the randomised protocol and kill tests for long (SEEDS=… KILLS=…)
 clean: ## remove all that was built or fetched
 	$(CARGO) clean
 	rm -rf $(VENV)
+
+# The bindings and the packages.
+include $(wildcard mk/*.mk)

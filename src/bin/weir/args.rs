@@ -199,8 +199,39 @@ fn setting(text: &str) -> Result<(String, String), String> {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
+    use clap::CommandFactory;
+
+    use super::Cli;
+
     #[test]
     fn the_command_line_is_consistent() {
-        <super::Cli as clap::CommandFactory>::command().debug_assert();
+        Cli::command().debug_assert();
+    }
+
+    /// `WEIR_BLESS=1` writes them.
+    #[test]
+    fn the_manual_pages_are_those_of_the_command_line() {
+        let committed = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/man");
+        let fresh = tempfile::tempdir().unwrap();
+        // Without the version, which each release would change.
+        clap_mangen::generate_to(Cli::command().version(None), fresh.path()).unwrap();
+        if std::env::var_os("WEIR_BLESS").is_some() {
+            std::fs::create_dir_all(&committed).unwrap();
+            std::fs::read_dir(fresh.path()).unwrap().map(Result::unwrap).for_each(|page| {
+                std::fs::copy(page.path(), committed.join(page.file_name())).unwrap();
+            });
+        }
+        let pages = |dir: &Path| {
+            let mut names: Vec<_> = std::fs::read_dir(dir).unwrap().map(|page| page.unwrap().file_name()).collect();
+            names.sort();
+            names
+        };
+        assert_eq!(pages(&committed), pages(fresh.path()));
+        for name in pages(&committed) {
+            let (old, new) = (committed.join(&name), fresh.path().join(&name));
+            assert!(std::fs::read(old).unwrap() == std::fs::read(new).unwrap(), "{name:?} is not up to date: run this test with WEIR_BLESS=1");
+        }
     }
 }

@@ -1,0 +1,149 @@
+#!/bin/sh
+# Installs what is in OUT into temporary prefixes and uses it from programs outside of the tree: each appends, is killed, tails.
+#
+# run.sh OUT
+set -eu
+
+cd "$(dirname "$0")/../.."
+source=$PWD
+out=$(cd "${1:?usage: run.sh OUT}" && pwd)
+cc=${CC:-cc} cxx=${CXX:-c++}
+sh scripts/need.sh pkg-config pkg-config
+sh scripts/need.sh cmake cmake
+
+dir=$(mktemp -d)
+trap 'rm -rf "$dir"' EXIT
+passed=0 failed=0 skipped=0
+check() { # check NAME COMMAND…
+  name=$1
+  shift
+  if "$@" >"$dir/log" 2>&1; then
+    passed=$((passed + 1))
+    echo "  $name"
+  else
+    failed=$((failed + 1))
+    echo "--- $name failed (exit code $?)"
+    cat "$dir/log"
+  fi
+}
+skip() {
+  skipped=$((skipped + 1))
+  echo "  skipped: $1"
+}
+install() { # install PREFIX [DESTDIR]
+  PREFIX=$1 DESTDIR=${2:-} LIBDIR=${lib:-lib} sh scripts/install.sh "$out"
+}
+tree() { (cd "$1" && find . | LC_ALL=C sort); }
+
+# What a program must do, whatever built it.
+appends_crashes_tails() { # appends_crashes_tails COMMAND…
+  root=$dir/data.$passed.$failed
+  code=0
+  "$@" write "$root" || code=$?
+  [ "$code" = 137 ] || { echo "the writer ended with $code instead of being killed"; return 1; }
+  "$@" tail "$root"
+}
+
+prefix=$dir/prefix
+export PKG_CONFIG_PATH="$prefix/lib/pkgconfig"
+
+# ---- Installing
+
+repeated() {
+  install "$prefix" && tree "$prefix" >"$dir/once" && install "$prefix" && tree "$prefix" | diff "$dir/once" -
+}
+at_once() {
+  jobs=
+  for _ in 1 2 3 4; do
+    install "$dir/at-once" &
+    jobs="$jobs $!"
+  done
+  for job in $jobs; do wait "$job" || return 1; done
+  tree "$dir/at-once" | diff "$dir/once" -
+}
+staged() {
+  install /usr "$dir/stage" && tree "$dir/stage/usr" | diff "$dir/once" - && [ ! -e "$dir/stage/$dir" ]
+}
+other_libdir() {
+  (lib=lib/x86_64-linux-gnu && install "$dir/multiarch") &&
+    PKG_CONFIG_PATH=$dir/multiarch/lib/x86_64-linux-gnu/pkgconfig pkg-config --libs weir | grep -q 'multiarch/.*lib/x86_64-linux-gnu'
+}
+uninstalled() {
+  mkdir -p "$dir/at-once/lib/pkgconfig" && : >"$dir/at-once/lib/pkgconfig/other.pc" &&
+    PREFIX=$dir/at-once sh scripts/install.sh --uninstall && [ "$(find "$dir/at-once" ! -type d)" = "$dir/at-once/lib/pkgconfig/other.pc" ]
+}
+refused() {
+  for bad in relative ''; do
+    if PREFIX=$bad install "$bad" 2>/dev/null && [ -n "$bad" ]; then return 1; fi
+  done
+  if lib=../up install "$dir/up" 2>/dev/null; then return 1; fi
+  [ ! -e "$dir/up" ]
+}
+check 'install, and again' repeated
+check 'four installs at once' at_once
+check 'DESTDIR' staged
+check 'LIBDIR' other_libdir
+check 'uninstall leaves what is others'"'" uninstalled
+check 'a relative PREFIX or LIBDIR outside is refused' refused
+# Everything below is done from here: it must not matter where the prefix has gone.
+mv "$prefix" "$dir/moved"
+prefix=$dir/moved
+export PKG_CONFIG_PATH="$prefix/lib/pkgconfig"
+version=$(pkg-config --modversion weir)
+soname() { readelf -d "$prefix/lib/libweir.so" | grep -q 'SONAME.*\[libweir.so.0\]'; }
+check 'SONAME' soname
+check 'the tool runs' "$prefix/bin/weir" --version
+pages() { for page in "$prefix"/share/man/man1/weir*.1; do grep -q '^.TH weir' "$page" || return 1; done; }
+check 'manual pages' pages
+
+# ---- C: pkg-config, dynamic and static
+
+work=$dir/work
+mkdir "$work"
+cp tests/packages/consumer/consumer.c tests/packages/consumer/CMakeLists.txt "$work"
+cd "$work"
+dynamic() {
+  # shellcheck disable=SC2046 # lists of flags
+  $cc -std=c11 -Wall -Wextra -Werror -o dynamic consumer.c $(pkg-config --cflags --libs weir) && readelf -d dynamic | grep -q 'NEEDED.*libweir.so.0' &&
+    LD_LIBRARY_PATH=$prefix/lib appends_crashes_tails ./dynamic
+}
+static() {
+  # -lweir alone would take the shared library.
+  # shellcheck disable=SC2046 # lists of flags
+  $cc -std=c11 -Wall -Wextra -Werror -o static consumer.c $(pkg-config --cflags weir) $(pkg-config --static --libs weir | sed 's/-lweir/-l:libweir.a/') &&
+    ! readelf -d static | grep -q libweir && appends_crashes_tails ./static
+}
+as_cpp() {
+  # shellcheck disable=SC2046 # lists of flags
+  $cxx -std=c++17 -x c++ -Wall -Wextra -Werror -o as_cpp consumer.c -x none $(pkg-config --cflags --libs weir) &&
+    LD_LIBRARY_PATH=$prefix/lib appends_crashes_tails ./as_cpp
+}
+check 'C, pkg-config' dynamic
+check 'C, pkg-config --static' static
+check 'C++, pkg-config' as_cpp
+
+# ---- CMake
+
+cmake_build() {
+  cmake -S . -B build -DCMAKE_PREFIX_PATH="$prefix" -DCMAKE_BUILD_TYPE=Debug && cmake --build build
+}
+cmake_shared() { appends_crashes_tails ./build/consumer_shared; }
+cmake_static() { ! readelf -d ./build/consumer_static | grep -q libweir && appends_crashes_tails ./build/consumer_static; }
+check 'CMake, configure and build' cmake_build
+check 'CMake, weir::shared' cmake_shared
+check 'CMake, weir::static' cmake_static
+cd "$source"
+
+for suite in tests/packages/*/suite.sh; do
+  if [ -e "$suite" ]; then . "$suite"; fi
+done
+
+dist_opens() {
+  GZIP_LEVEL=1 sh scripts/dist.sh "$out" "$dir" "weir-$version-test" &&
+    mkdir "$dir/unpacked" && tar -C "$dir/unpacked" -xzf "$dir/weir-$version-test.tar.gz" &&
+    PKG_CONFIG_PATH=$dir/unpacked/weir-$version-test/lib/pkgconfig pkg-config --exact-version="$version" weir &&
+    "$dir/unpacked/weir-$version-test/bin/weir" --version
+}
+check 'a release tarball' dist_opens
+echo "$passed passed, $failed failed, $skipped skipped"
+[ "$failed" = 0 ]
