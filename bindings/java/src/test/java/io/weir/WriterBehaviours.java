@@ -347,7 +347,9 @@ final class WriterBehaviours {
       accepted.forEach(CompletableFuture::join);
       writer.waitCapacity(1024, LONG);
       assertEquals(accepted.size() + 1, f.put(writer, accepted.size() * 100L, 1).sequence());
-      // One that waits for room finds it, from any thread, in either form.
+    }
+    // One that waits for room finds it, on any thread, in either form.
+    try (Writer writer = f.writer(options.withLinger(Duration.ofMillis(10)))) {
       for (int i = 0; i < 40; i++) {
         long first = (accepted.size() + i) * 100L + 1;
         if (i % 2 == 0) {
