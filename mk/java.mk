@@ -41,7 +41,7 @@ run-java-tests: java-tools java-resource
 examples-java: java-jar
 	$(MVN_RUN) dependency:copy-dependencies -DincludeScope=test -DexcludeArtifactIds=junit-jupiter -DoutputDirectory=$(JAVA_OUT)/lib
 	mkdir -p $(OUT)/examples/java
-	"$(JAVA_HOME_FOUND)/bin/javac" -Xlint:all -Werror --release 22 -d $(OUT)/examples/java \
+	"$(JAVA_HOME_FOUND)/bin/javac" -Xlint:all,-classfile -Werror --release 22 -d $(OUT)/examples/java \
 	  -cp "$$(ls -d $(JAVA_OUT)/weir-*.jar):$(JAVA_OUT)/lib/*" examples/java/*.java
 
 run-java-examples: examples-java ## ingest real data with Java, kill the process half-way, lose nothing
@@ -50,3 +50,10 @@ run-java-examples: examples-java ## ingest real data with Java, kill the process
 
 docs-java: java-tools ## the Java binding's documentation, in bindings/java/target/reports/apidocs
 	$(MVN_RUN) javadoc:javadoc
+
+# The benchmark of benches/bind: a command for its run.sh, `java=…`.
+bench-java: examples-java ## the Java part of benches/bind, by itself (DIR=…)
+	mkdir -p $(OUT)/bench/java
+	"$(JAVA_HOME_FOUND)/bin/javac" -Xlint:all,-classfile -Werror --release 22 -d $(OUT)/bench/java \
+	  -cp "$$(ls -d $(JAVA_OUT)/weir-*.jar):$(JAVA_OUT)/lib/*" benches/bind/java/*.java
+	sh benches/bind/java/run.sh $(OUT) '$(or $(DIR),/tmp)'

@@ -1,0 +1,241 @@
+import io.weir.Entry;
+import io.weir.Session;
+import io.weir.Tailer;
+import io.weir.Weir;
+import io.weir.Writer;
+import io.weir.WriterOptions;
+import java.io.File;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.UUID;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.LongAdder;
+import java.util.function.Consumer;
+import org.apache.arrow.c.ArrowArray;
+import org.apache.arrow.c.Data;
+import org.apache.arrow.memory.ArrowBuf;
+import org.apache.arrow.memory.BufferAllocator;
+import org.apache.arrow.memory.RootAllocator;
+import org.apache.arrow.vector.BigIntVector;
+import org.apache.arrow.vector.FieldVector;
+import org.apache.arrow.vector.Float8Vector;
+import org.apache.arrow.vector.VarCharVector;
+import org.apache.arrow.vector.VectorSchemaRoot;
+import org.apache.arrow.vector.types.FloatingPointPrecision;
+import org.apache.arrow.vector.types.pojo.ArrowType;
+import org.apache.arrow.vector.types.pojo.Field;
+import org.apache.arrow.vector.types.pojo.FieldType;
+import org.apache.arrow.vector.types.pojo.Schema;
+
+/**
+ * The Java binding beside C: {@code Bench DIR [put|durable|tail …]} prints lines {@code name value}. See benches/bind/run.sh, whose C program
+ * does the same with the C ABI alone.
+ */
+public final class Bench {
+  private static final UUID SHARD = UUID.fromString("00000000-0000-4000-8000-00000000be9c");
+  private static final int CHUNK = 100;
+  private static final int PUTS = 20_000;
+  private static final int CALLERS = 1000;
+  private static final int TAIL_ROWS = 1_000_000;
+  private static final int TAIL_BATCH = 10_000;
+  private static final int TAIL_ROUNDS = 9;
+  private static final int PAGE = 4096;
+
+  /** Until the compiler of the virtual machine is done with what is measured. */
+  private static final long WARM_UP_NS = 3_000_000_000L;
+
+  private static final Schema SCHEMA =
+      new Schema(
+          List.of(
+              new Field("id", FieldType.notNullable(new ArrowType.Int(64, true)), null),
+              new Field("ts", FieldType.notNullable(new ArrowType.Int(64, true)), null),
+              new Field("v", FieldType.notNullable(new ArrowType.FloatingPoint(FloatingPointPrecision.DOUBLE)), null),
+              new Field("name", FieldType.notNullable(new ArrowType.Utf8()), null)));
+
+  private Bench() {}
+
+  public static void main(String[] args) throws Exception {
+    if (args.length < 1) {
+      System.err.println("usage: Bench DIR [put|durable|tail …]");
+      System.exit(2);
+    }
+    List<String> parts = args.length > 1 ? Arrays.asList(args).subList(1, args.length) : List.of("durable", "put", "tail");
+    try (BufferAllocator allocator = new RootAllocator()) {
+      if (parts.contains("durable")) {
+        durable(args[0], allocator); // first: it counts threads
+      }
+      if (parts.contains("put")) {
+        put(allocator);
+      }
+      if (parts.contains("tail")) {
+        tail(args[0], allocator);
+      }
+    }
+  }
+
+  private static VectorSchemaRoot batch(BufferAllocator allocator, int rows) {
+    VectorSchemaRoot root = VectorSchemaRoot.create(SCHEMA, allocator);
+    for (int i = 0; i < rows; i++) {
+      ((BigIntVector) root.getVector(0)).setSafe(i, i);
+      ((BigIntVector) root.getVector(1)).setSafe(i, i * 1000L);
+      ((Float8Vector) root.getVector(2)).setSafe(i, i / 3.0);
+      ((VarCharVector) root.getVector(3)).setSafe(i, String.format("name-%06d", i).getBytes());
+    }
+    root.setRowCount(rows);
+    return root;
+  }
+
+  private static double median(double[] values) {
+    double[] sorted = values.clone();
+    Arrays.sort(sorted);
+    return sorted[sorted.length / 2];
+  }
+
+  /**
+   * Puts of prepared batches that are only admitted. Who releases a batch is who made it, and a put includes that as a rule; so the batches
+   * are ones that the library itself exported, as cheap to release as those of the C program. {@code put_arrow_ns} is the same with batches
+   * that arrow-java exported, {@code put_export_ns} is arrow-java's own export and release of them, without a put.
+   */
+  private static void put(BufferAllocator allocator) {
+    WriterOptions options = WriterOptions.buffered().withMaxPendingBytes(1 << 30);
+    ArrowArray[] ready = new ArrowArray[CHUNK];
+    try (Session session = Weir.session();
+        VectorSchemaRoot root = batch(allocator, 20);
+        Writer source = session.openWriter("memory://source", SHARD, SCHEMA);
+        Writer writer = session.openWriter("memory://bench", SHARD, SCHEMA, options)) {
+      for (int i = 0; i < CHUNK; i++) {
+        ready[i] = ArrowArray.allocateNew(allocator);
+      }
+      source.put(root);
+      try (Tailer tailer = session.openTailer("memory://source", SHARD);
+          Entry entry = tailer.next()) {
+        print("put_ns", ready, array -> entry.exportBatch(0, array), writer::put, writer::flush);
+      }
+      Consumer<ArrowArray> export = array -> Data.exportVectorSchemaRoot(allocator, root, null, array);
+      print("put_arrow_ns", ready, export, writer::put, writer::flush);
+      print("put_export_ns", ready, array -> {}, array -> {
+        export.accept(array);
+        array.release();
+      }, () -> {});
+      for (ArrowArray array : ready) {
+        array.close();
+      }
+    }
+  }
+
+  private static void print(String name, ArrowArray[] ready, Consumer<ArrowArray> prepare, Consumer<ArrowArray> call, Runnable after) {
+    double[] times = new double[PUTS / CHUNK];
+    long warm = System.nanoTime() + WARM_UP_NS;
+    for (int round = -1; round < times.length; round += round >= 0 || System.nanoTime() > warm ? 1 : 0) {
+      for (ArrowArray array : ready) {
+        prepare.accept(array);
+      }
+      long began = System.nanoTime();
+      for (ArrowArray array : ready) {
+        call.accept(array);
+      }
+      if (round >= 0) {
+        times[round] = (double) (System.nanoTime() - began) / ready.length;
+      }
+      after.run();
+    }
+    System.out.printf("%s %.1f%n", name, median(times));
+  }
+
+  private static int threads() {
+    String[] tasks = new File("/proc/self/task").list();
+    return tasks == null ? 0 : tasks.length;
+  }
+
+  /** Durable puts of a thousand virtual threads. Idle is the machine's and the virtual threads' own, before weir is used. */
+  private static void durable(String directory, BufferAllocator allocator) throws InterruptedException {
+    for (int i = 0; i < CALLERS; i++) {
+      Thread.startVirtualThread(Thread::yield).join();
+    }
+    int idle = threads();
+    int most = 0;
+    AtomicBoolean stop = new AtomicBoolean();
+    LongAdder done = new LongAdder();
+    try (Session session = Weir.session();
+        Writer writer = session.openWriter(directory + "/durable", SHARD, SCHEMA);
+        VectorSchemaRoot root = batch(allocator, 20)) {
+      List<Thread> callers = new ArrayList<>();
+      for (int i = 0; i < CALLERS; i++) {
+        callers.add(
+            Thread.startVirtualThread(
+                () -> {
+                  while (!stop.get()) {
+                    writer.put(root);
+                    done.increment();
+                  }
+                }));
+      }
+      Thread.sleep(1000);
+      long before = done.sum();
+      long began = System.nanoTime();
+      while (System.nanoTime() - began < 3_000_000_000L) {
+        Thread.sleep(50);
+        most = Math.max(most, threads());
+      }
+      double rate = (done.sum() - before) / ((System.nanoTime() - began) / 1e9);
+      stop.set(true);
+      for (Thread caller : callers) {
+        caller.join();
+      }
+      System.out.printf("durable_per_s %.0f%ndurable_threads %d%n", rate, most - idle);
+    }
+  }
+
+  /** Tails a log of a million rows, reading a byte of each page of all buffers. */
+  private static void tail(String directory, BufferAllocator allocator) {
+    String root = directory + "/tail";
+    double[] rates = new double[TAIL_ROUNDS];
+    try (Session session = Weir.session()) {
+      try (Writer writer = session.openWriter(root, SHARD, SCHEMA, WriterOptions.durable().withFsync(false));
+          VectorSchemaRoot batch = batch(allocator, TAIL_BATCH)) {
+        for (int i = 0; i < TAIL_ROWS / TAIL_BATCH; i++) {
+          writer.put(batch);
+        }
+      }
+      long sum = 0;
+      long warm = System.nanoTime() + WARM_UP_NS;
+      for (int round = -1; round < TAIL_ROUNDS; round += round >= 0 || System.nanoTime() > warm ? 1 : 0) {
+        long rows = 0;
+        long began = System.nanoTime();
+        try (Tailer tailer = session.openTailer(root, SHARD)) {
+          for (Entry entry : tailer) {
+            try (entry) {
+              for (int i = 0; i < entry.batchCount(); i++) {
+                try (VectorSchemaRoot batch = entry.batch(i, allocator)) {
+                  sum += touch(batch);
+                  rows += batch.getRowCount();
+                }
+              }
+            }
+          }
+        }
+        if (round >= 0) {
+          rates[round] = rows / ((System.nanoTime() - began) / 1e9);
+        }
+        if (rows != TAIL_ROWS || sum == 0) {
+          throw new IllegalStateException(rows + " rows came back");
+        }
+      }
+    }
+    System.out.printf("tail_rows_per_s %.0f%n", median(rates));
+  }
+
+  private static long touch(VectorSchemaRoot batch) {
+    long sum = 0;
+    for (FieldVector vector : batch.getFieldVectors()) {
+      List<ArrowBuf> buffers = vector.getFieldBuffers();
+      for (ArrowBuf buffer : buffers.subList(1, buffers.size())) {
+        for (long at = 0; at < buffer.writerIndex(); at += PAGE) {
+          sum += buffer.getByte(at);
+        }
+      }
+    }
+    return sum;
+  }
+}
