@@ -62,6 +62,14 @@ public final class NativeLibrary {
     return loaded().origin;
   }
 
+  /**
+   * Loads the library, unless that was done. Whatever does not need a handle begins with it: a class of {@link Native} that failed to load
+   * would hide the reason from the second call on.
+   */
+  static void require() {
+    loaded();
+  }
+
   private static Loaded loaded() {
     Loaded found = loaded;
     return found != null ? found : search();

@@ -29,6 +29,7 @@ public final class Weir {
    * @return the version, such as {@code 0.1.0}
    */
   public static String version() {
+    NativeLibrary.require();
     return Text.at(Native.weir_version());
   }
 
@@ -49,6 +50,7 @@ public final class Weir {
    * @throws InvalidArgumentException naming an unknown setting or a bad value
    */
   public static Session session(SessionOptions options) {
+    NativeLibrary.require();
     RuntimeOptions.applyDefaults();
     try (Arena arena = Arena.ofConfined();
         Scratch scratch = Scratch.take()) {
@@ -65,6 +67,7 @@ public final class Weir {
    * @throws AlreadyExistsException if it was configured or used before
    */
   public static void configure(RuntimeOptions options) {
+    NativeLibrary.require();
     options.apply();
   }
 
@@ -76,6 +79,7 @@ public final class Weir {
    * @throws TimedOutException if threads are left; call again to wait on
    */
   public static void shutdown(Duration timeout) {
+    NativeLibrary.require();
     Waiting.check();
     try (Scratch scratch = Scratch.take()) {
       scratch.check(Native.weir_runtime_shutdown(Waiting.millis(timeout), scratch.error));
@@ -89,6 +93,7 @@ public final class Weir {
    * @return how many
    */
   public static long liveHandles() {
+    NativeLibrary.require();
     return Native.weir_live_handles();
   }
 
@@ -98,6 +103,7 @@ public final class Weir {
    * @return the keys
    */
   public static List<String> storeSettings() {
+    NativeLibrary.require();
     try (Scratch scratch = Scratch.take()) {
       scratch.check(Native.weir_store_settings_list(scratch.out, scratch.error));
       return Text.take(scratch.outPointer()).lines().toList();
@@ -111,6 +117,7 @@ public final class Weir {
    * @throws AlreadyExistsException if a Rust program that this process runs collects the log itself
    */
   public static void logTo(LogSink sink) {
+    NativeLibrary.require();
     Logging.setSink(sink);
   }
 
@@ -120,6 +127,7 @@ public final class Weir {
    * @param level the level
    */
   public static void logLevel(LogLevel level) {
+    NativeLibrary.require();
     try (Scratch scratch = Scratch.take()) {
       scratch.check(Native.weir_log_set_level(level.code, scratch.error));
     }
@@ -134,6 +142,7 @@ public final class Weir {
    * @throws InvalidArgumentException if there cannot be so many, or the column's type is not hashed
    */
   public static int[] bucketOf(FieldVector column, int buckets) {
+    NativeLibrary.require();
     int count = column.getValueCount();
     BufferAllocator allocator = column.getAllocator();
     try (ArrowArray array = ArrowArray.allocateNew(allocator);
@@ -163,6 +172,7 @@ public final class Weir {
    * @throws InvalidDataException if it is none
    */
   public static ArrowReader openIpc(Path file, BufferAllocator allocator) {
+    NativeLibrary.require();
     try (ArrowArrayStream stream = ArrowArrayStream.allocateNew(allocator);
         Arena arena = Arena.ofConfined();
         Scratch scratch = Scratch.take()) {

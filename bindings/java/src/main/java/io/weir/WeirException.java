@@ -13,6 +13,8 @@ public class WeirException extends RuntimeException {
   private static final long serialVersionUID = 1;
 
   private final transient Failure failure;
+
+  /** The code: what is left of the failure after serialisation, with the message. */
   private final int code;
 
   WeirException(Failure failure) {
