@@ -54,6 +54,6 @@ docs-java: java-tools ## the Java binding's documentation, in bindings/java/targ
 # The benchmark of benches/bind: a command for its run.sh, `java=…`.
 bench-java: examples-java ## the Java part of benches/bind, by itself (DIR=…)
 	mkdir -p $(OUT)/bench/java
-	"$(JAVA_HOME_FOUND)/bin/javac" -Xlint:all,-classfile -Werror --release 22 -d $(OUT)/bench/java \
+	"$(JAVA_HOME_FOUND)/bin/javac" -Xlint:all,-classfile,-restricted -Werror --release 22 -d $(OUT)/bench/java \
 	  -cp "$$(ls -d $(JAVA_OUT)/weir-*.jar):$(JAVA_OUT)/lib/*" benches/bind/java/*.java
 	sh benches/bind/java/run.sh $(OUT) '$(or $(DIR),/tmp)'

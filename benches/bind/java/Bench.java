@@ -46,8 +46,10 @@ public final class Bench {
   private static final int TAIL_ROUNDS = 9;
   private static final int PAGE = 4096;
 
-  /** Until the compiler of the virtual machine is done with what is measured. */
-  private static final long WARM_UP_NS = 3_000_000_000L;
+  /** Rounds before those that count, until the compiler of the virtual machine is done with what is measured. */
+  private static final int PUT_WARM_UP = 3000;
+
+  private static final int TAIL_WARM_UP = 300;
 
   private static final Schema SCHEMA =
       new Schema(
@@ -170,8 +172,7 @@ public final class Bench {
 
   private static void print(String name, ArrowArray[] ready, Consumer<ArrowArray> prepare, Consumer<ArrowArray> call, Runnable after) {
     double[] times = new double[PUTS / CHUNK];
-    long warm = System.nanoTime() + WARM_UP_NS;
-    for (int round = -1; round < times.length; round += round >= 0 || System.nanoTime() > warm ? 1 : 0) {
+    for (int round = -PUT_WARM_UP; round < times.length; round++) {
       for (ArrowArray array : ready) {
         prepare.accept(array);
       }
@@ -243,8 +244,7 @@ public final class Bench {
         }
       }
       long sum = 0;
-      long warm = System.nanoTime() + WARM_UP_NS;
-      for (int round = -1; round < TAIL_ROUNDS; round += round >= 0 || System.nanoTime() > warm ? 1 : 0) {
+      for (int round = -TAIL_WARM_UP; round < TAIL_ROUNDS; round++) {
         long rows = 0;
         long began = System.nanoTime();
         try (Tailer tailer = session.openTailer(root, SHARD)) {

@@ -25,9 +25,6 @@ interface Decoder<T> {
   /** A {@code WeirManifest *}. */
   Decoder<Manifest> MANIFEST = (raw, ack) -> Manifest.take(MemorySegment.ofAddress(raw));
 
-  /** A {@code WeirEntry *}, or null at the end of the log. */
-  Decoder<Entry> ENTRY = (raw, ack) -> raw == 0 ? null : new Entry(MemorySegment.ofAddress(raw));
-
   /** An owned pointer or a number, and an acknowledgement; which of them is filled depends on the call. */
   T decode(long raw, MemorySegment ack);
 

@@ -1,6 +1,5 @@
 package io.weir;
 
-import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import org.apache.arrow.c.ArrowArray;
 import org.apache.arrow.c.ArrowArrayStream;
@@ -17,12 +16,12 @@ import org.apache.arrow.vector.types.pojo.Schema;
  * in any order. Immutable; any thread may use it. To be closed.
  */
 public final class Entry extends Handle implements AutoCloseable {
-  private static final long ARROW_SCHEMA = 72;
-
+  private final SchemaMemo memo;
   private volatile Schema schema;
 
-  Entry(MemorySegment pointer) {
+  Entry(MemorySegment pointer, SchemaMemo memo) {
     super(pointer);
+    this.memo = memo;
   }
 
   @Override
@@ -132,10 +131,13 @@ public final class Entry extends Handle implements AutoCloseable {
   }
 
   private Schema importSchema(CDataDictionaryProvider dictionaries) {
-    try (Arena arena = Arena.ofConfined()) {
-      MemorySegment struct = arena.allocate(ARROW_SCHEMA, 8);
+    try (Scratch scratch = Scratch.take()) {
+      MemorySegment struct = scratch.array.asSlice(0, SchemaMemo.SIZE);
       get(Decoder.NOTHING, (entry, timeout, s) -> Native.weir_entry_schema(entry, struct, s.error));
-      return Data.importSchema(Batches.own(), ArrowSchema.wrap(struct.address()), dictionaries);
+      if (dictionaries != null) {
+        return Data.importSchema(Batches.own(), ArrowSchema.wrap(struct.address()), dictionaries);
+      }
+      return memo.take(struct);
     }
   }
 
@@ -167,18 +169,7 @@ public final class Entry extends Handle implements AutoCloseable {
     try (Scratch scratch = Scratch.take()) {
       ArrowArray array = ArrowArray.wrap(scratch.array.address());
       get(Decoder.NOTHING, (entry, timeout, s) -> Native.weir_entry_batch(entry, index, scratch.array, s.error));
-      VectorSchemaRoot root = null;
-      try {
-        root = VectorSchemaRoot.create(schema, allocator);
-        Data.importIntoVectorSchemaRoot(allocator, array, root, dictionaries);
-        return root;
-      } catch (Throwable e) {
-        if (root != null) {
-          root.close();
-        }
-        Batches.discard(array);
-        throw e;
-      }
+      return Batches.importBatch(array, schema, allocator, dictionaries);
     }
   }
 

@@ -157,7 +157,7 @@ final class EntryPublisher implements Flow.Publisher<Entry> {
     @Override
     public boolean arrive(WeirException error, long raw, MemorySegment ack) {
       if (error == null && raw != 0) {
-        handOn(new Entry(MemorySegment.ofAddress(raw)));
+        handOn(new Entry(MemorySegment.ofAddress(raw), tailer.schemas));
         return false;
       }
       subscription.shut();

@@ -76,7 +76,7 @@ final class Reads {
 
   private void read() {
     CompletableFuture<Entry> read =
-        tailer.start(Decoder.ENTRY, (handle, completion, error) -> Native.weir_tailer_next_async(handle, completion, error));
+        tailer.start(tailer.entries, (handle, completion, error) -> Native.weir_tailer_next_async(handle, completion, error));
     read.whenComplete((entry, error) -> {
       if (error instanceof ClosedException || error instanceof ForkedException) {
         refused((WeirException) error);

@@ -11,7 +11,7 @@ import java.util.concurrent.atomic.AtomicReferenceArray;
  * an allocation as a rule; a virtual thread cannot be unmounted meanwhile, so there are about as many as there are processors.
  */
 final class Scratch implements AutoCloseable {
-  private static final int SLOTS = 64;
+  private static final int SLOTS = 128;
   private static final AtomicReferenceArray<Scratch> FREE = new AtomicReferenceArray<>(SLOTS);
   private static final long ARROW_ARRAY = 80;
 
@@ -40,15 +40,27 @@ final class Scratch implements AutoCloseable {
     array = memory.asSlice(128, ARROW_ARRAY);
   }
 
+  /** Each thread has two places, which it may share with others: a call within another finds one, too. */
+  private static int place() {
+    return (int) Thread.currentThread().threadId() * 2 & SLOTS - 1;
+  }
+
   static Scratch take() {
-    Scratch found = FREE.getAndSet((int) Thread.currentThread().threadId() & SLOTS - 1, null);
+    int place = place();
+    Scratch found = FREE.getAndSet(place, null);
+    if (found == null) {
+      found = FREE.getAndSet(place + 1, null);
+    }
     return found != null ? found : new Scratch();
   }
 
-  /** Gives it back; where two threads share a slot, the collector takes one. */
+  /** Gives it back; where both places are taken, the collector gets one. */
   @Override
   public void close() {
-    FREE.lazySet((int) Thread.currentThread().threadId() & SLOTS - 1, this);
+    int place = place();
+    if (!FREE.compareAndSet(place, null, this)) {
+      FREE.lazySet(place + 1, this);
+    }
   }
 
   MemorySegment errorPointer() {

@@ -31,6 +31,12 @@ import org.apache.arrow.vector.ipc.ArrowReader;
 public final class Tailer extends OpenHandle implements AutoCloseable, Iterable<Entry> {
   static final Decoder<Tailer> DECODER = (raw, ack) -> new Tailer(MemorySegment.ofAddress(raw));
 
+  /** Imports the schemas of the entries. */
+  final SchemaMemo schemas = new SchemaMemo();
+
+  /** A {@code WeirEntry *}, or null at the end of the log. */
+  final Decoder<Entry> entries = (raw, ack) -> raw == 0 ? null : new Entry(MemorySegment.ofAddress(raw), schemas);
+
   private final Reads reads = new Reads(this);
 
   /** Whether a publisher has a subscriber. */
@@ -80,7 +86,7 @@ public final class Tailer extends OpenHandle implements AutoCloseable, Iterable<
     if (Thread.currentThread().isVirtual() || reads.busy()) {
       return Waiting.await(reads.next(), timeoutMs, Status.TIMED_OUT, "reading the next entry");
     }
-    return block(timeoutMs, Decoder.ENTRY, (tailer, timeout, s) -> Native.weir_tailer_next(tailer, timeout, s.out, s.error));
+    return block(timeoutMs, entries, (tailer, timeout, s) -> Native.weir_tailer_next(tailer, timeout, s.out, s.error));
   }
 
   /**
@@ -199,7 +205,7 @@ public final class Tailer extends OpenHandle implements AutoCloseable, Iterable<
     return run(
         "reading position " + position,
         timeoutMs,
-        Decoder.ENTRY,
+        entries,
         (tailer, timeout, s) -> Native.weir_tailer_read(tailer, position, timeout, s.out, s.error),
         (tailer, completion, error) -> Native.weir_tailer_read_async(tailer, position, completion, error));
   }
@@ -211,7 +217,7 @@ public final class Tailer extends OpenHandle implements AutoCloseable, Iterable<
    * @return the entry, to be closed
    */
   public CompletableFuture<Entry> readAsync(long position) {
-    return start(Decoder.ENTRY, (tailer, completion, error) -> Native.weir_tailer_read_async(tailer, position, completion, error));
+    return start(entries, (tailer, completion, error) -> Native.weir_tailer_read_async(tailer, position, completion, error));
   }
 
   /**

@@ -14,6 +14,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
@@ -24,6 +25,10 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.apache.arrow.vector.VectorSchemaRoot;
 import org.apache.arrow.vector.ipc.ArrowReader;
+import org.apache.arrow.vector.types.pojo.ArrowType;
+import org.apache.arrow.vector.types.pojo.Field;
+import org.apache.arrow.vector.types.pojo.FieldType;
+import org.apache.arrow.vector.types.pojo.Schema;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -190,6 +195,47 @@ class RuntimeTest {
       }
     }
     assertEquals(Fixture.range(0, 200), read);
+  }
+
+  /** Neighbouring entries may have other schemas, however little they differ: each is its own, remembered or not. */
+  @Test
+  void entriesHaveTheirOwnSchemas() {
+    List<Schema> schemas = new ArrayList<>();
+    for (FieldType type :
+        List.of(
+            FieldType.notNullable(new ArrowType.Int(64, true)),
+            FieldType.notNullable(new ArrowType.Int(64, true)),
+            FieldType.nullable(new ArrowType.Int(64, true)),
+            FieldType.nullable(new ArrowType.Int(64, false)),
+            new FieldType(true, new ArrowType.Int(64, false), null, Map.of("key", "one")),
+            new FieldType(true, new ArrowType.Int(64, false), null, Map.of("key", "two")))) {
+      for (String name : List.of("a", "ab")) {
+        schemas.add(new Schema(List.of(new Field(name, type, null), new Field("b", type, null))));
+      }
+    }
+    for (Schema schema : schemas) {
+      try (Writer writer = f.session.openWriter(f.root(), Fixture.SHARD, schema, Fixture.quick());
+          VectorSchemaRoot root = VectorSchemaRoot.create(schema, f.allocator)) {
+        root.allocateNew();
+        root.setRowCount(2);
+        writer.put(root);
+      }
+    }
+    List<Schema> read = new ArrayList<>();
+    try (Tailer tailer = f.tailer()) {
+      for (Entry entry : tailer) {
+        try (entry) {
+          if (!entry.isSentinel()) {
+            read.add(entry.schema());
+            try (VectorSchemaRoot batch = entry.batch(0, f.allocator)) {
+              assertEquals(entry.schema(), batch.getSchema());
+              assertEquals(2, batch.getRowCount());
+            }
+          }
+        }
+      }
+    }
+    assertEquals(schemas, read);
   }
 
   /** An exception has the stack of who waited, and the original as its cause. */
