@@ -124,18 +124,18 @@ public final class Entry extends Handle implements AutoCloseable {
   public Schema schema() {
     Schema known = schema;
     if (known == null) {
-      known = importSchema(null);
+      known = importSchema(Batches.own(), null);
       schema = known;
     }
     return known;
   }
 
-  private Schema importSchema(CDataDictionaryProvider dictionaries) {
+  private Schema importSchema(BufferAllocator allocator, CDataDictionaryProvider dictionaries) {
     try (Scratch scratch = Scratch.take()) {
       MemorySegment struct = scratch.array.asSlice(0, SchemaMemo.SIZE);
       get(Decoder.NOTHING, (entry, timeout, s) -> Native.weir_entry_schema(entry, struct, s.error));
       if (dictionaries != null) {
-        return Data.importSchema(Batches.own(), ArrowSchema.wrap(struct.address()), dictionaries);
+        return Data.importSchema(allocator, ArrowSchema.wrap(struct.address()), dictionaries);
       }
       return memo.take(struct);
     }
@@ -162,7 +162,7 @@ public final class Entry extends Handle implements AutoCloseable {
    * @return the batch, to be closed; it may outlive the entry
    */
   public VectorSchemaRoot batch(int index, BufferAllocator allocator, CDataDictionaryProvider dictionaries) {
-    return importBatch(index, allocator, importSchema(dictionaries), dictionaries);
+    return importBatch(index, allocator, importSchema(allocator, dictionaries), dictionaries);
   }
 
   private VectorSchemaRoot importBatch(int index, BufferAllocator allocator, Schema schema, CDataDictionaryProvider dictionaries) {

@@ -23,9 +23,20 @@ import java.util.concurrent.Flow;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
+import org.apache.arrow.c.ArrowSchema;
+import org.apache.arrow.c.CDataDictionaryProvider;
+import org.apache.arrow.c.Data;
+import org.apache.arrow.vector.BigIntVector;
+import org.apache.arrow.vector.FieldVector;
+import org.apache.arrow.vector.UInt8Vector;
+import org.apache.arrow.vector.VarCharVector;
 import org.apache.arrow.vector.VectorSchemaRoot;
+import org.apache.arrow.vector.dictionary.Dictionary;
+import org.apache.arrow.vector.dictionary.DictionaryEncoder;
+import org.apache.arrow.vector.dictionary.DictionaryProvider;
 import org.apache.arrow.vector.ipc.ArrowReader;
 import org.apache.arrow.vector.types.pojo.ArrowType;
+import org.apache.arrow.vector.types.pojo.DictionaryEncoding;
 import org.apache.arrow.vector.types.pojo.Field;
 import org.apache.arrow.vector.types.pojo.FieldType;
 import org.apache.arrow.vector.types.pojo.Schema;
@@ -216,7 +227,15 @@ class RuntimeTest {
     for (Schema schema : schemas) {
       try (Writer writer = f.session.openWriter(f.root(), Fixture.SHARD, schema, Fixture.quick());
           VectorSchemaRoot root = VectorSchemaRoot.create(schema, f.allocator)) {
-        root.allocateNew();
+        for (FieldVector vector : root.getFieldVectors()) {
+          for (int row = 0; row < 2; row++) {
+            if (vector instanceof BigIntVector signed) {
+              signed.setSafe(row, row);
+            } else {
+              ((UInt8Vector) vector).setSafe(row, row);
+            }
+          }
+        }
         root.setRowCount(2);
         writer.put(root);
       }
@@ -236,6 +255,47 @@ class RuntimeTest {
       }
     }
     assertEquals(schemas, read);
+  }
+
+  @Test
+  void dictionariesCrossBothWays() {
+    DictionaryEncoding encoding = new DictionaryEncoding(7, false, new ArrowType.Int(32, true));
+    List<String> read = new ArrayList<>();
+    try (VarCharVector values = new VarCharVector("values", f.allocator);
+        VarCharVector plain = new VarCharVector("plain", f.allocator);
+        CDataDictionaryProvider received = new CDataDictionaryProvider()) {
+      values.setSafe(0, "zero".getBytes());
+      values.setSafe(1, "one".getBytes());
+      values.setValueCount(2);
+      for (int i = 0; i < 5; i++) {
+        plain.setSafe(i, (i % 2 == 0 ? "zero" : "one").getBytes());
+      }
+      plain.setValueCount(5);
+      Dictionary dictionary = new Dictionary(values, encoding);
+      DictionaryProvider given = new DictionaryProvider.MapDictionaryProvider(dictionary);
+      try (VectorSchemaRoot root = VectorSchemaRoot.of((FieldVector) DictionaryEncoder.encode(plain, dictionary));
+          ArrowSchema schema = ArrowSchema.allocateNew(f.allocator)) {
+        root.setRowCount(5);
+        Data.exportSchema(f.allocator, root.getSchema(), given, schema);
+        try (Writer writer = f.session.openWriter(f.root(), Fixture.SHARD, schema, Fixture.quick())) {
+          schema.release();
+          assertEquals(1, writer.put(root, given).position());
+          assertEquals(2, writer.putAsync(root, given).join().position());
+        }
+      }
+      try (Tailer tailer = f.tailer();
+          Entry entry = tailer.next();
+          VectorSchemaRoot batch = entry.batch(0, f.allocator, received)) {
+        FieldVector encoded = batch.getVector(0);
+        Dictionary back = received.lookup(encoded.getField().getDictionary().getId());
+        try (FieldVector decoded = (FieldVector) DictionaryEncoder.decode(encoded, back)) {
+          for (int i = 0; i < 5; i++) {
+            read.add(decoded.getObject(i).toString());
+          }
+        }
+      }
+    }
+    assertEquals(List.of("zero", "one", "zero", "one", "zero"), read);
   }
 
   /** An exception has the stack of who waited, and the original as its cause. */
