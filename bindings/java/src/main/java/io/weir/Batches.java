@@ -1,0 +1,102 @@
+package io.weir;
+
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.util.function.Function;
+import org.apache.arrow.c.ArrowArray;
+import org.apache.arrow.c.ArrowArrayStream;
+import org.apache.arrow.c.ArrowSchema;
+import org.apache.arrow.c.CDataDictionaryProvider;
+import org.apache.arrow.c.Data;
+import org.apache.arrow.memory.BufferAllocator;
+import org.apache.arrow.memory.RootAllocator;
+import org.apache.arrow.vector.VectorSchemaRoot;
+import org.apache.arrow.vector.complex.AbstractStructVector.ConflictPolicy;
+import org.apache.arrow.vector.complex.StructVector;
+import org.apache.arrow.vector.dictionary.DictionaryProvider;
+import org.apache.arrow.vector.types.pojo.ArrowType;
+import org.apache.arrow.vector.types.pojo.FieldType;
+import org.apache.arrow.vector.types.pojo.Schema;
+
+/** Arrow data on its way into the library. */
+final class Batches {
+  private static final long STREAM_RELEASE = 24;
+  private static final long ARRAY_RELEASE = 64;
+
+  private static final FieldType STRUCT = FieldType.notNullable(ArrowType.Struct.INSTANCE);
+
+  private Batches() {}
+
+  /** For what belongs to no allocator of the caller's: schemas while a handle is opened, batches without columns. Empty otherwise. */
+  static BufferAllocator own() {
+    return Own.ALLOCATOR;
+  }
+
+  private static final class Own {
+    static final RootAllocator ALLOCATOR = new RootAllocator();
+  }
+
+  /** Calls `body` with the schema as a C struct. */
+  static <T> T withSchema(Schema schema, Function<ArrowSchema, T> body) {
+    try (ArrowSchema struct = ArrowSchema.allocateNew(own())) {
+      Data.exportSchema(own(), schema, null, struct);
+      try {
+        return body.apply(struct);
+      } finally {
+        struct.release();
+      }
+    }
+  }
+
+  static MemorySegment address(ArrowSchema schema) {
+    return MemorySegment.ofAddress(schema.memoryAddress());
+  }
+
+  static MemorySegment address(ArrowArray array) {
+    return MemorySegment.ofAddress(array.memoryAddress());
+  }
+
+  static MemorySegment address(ArrowArrayStream stream) {
+    return MemorySegment.ofAddress(stream.memoryAddress());
+  }
+
+  /** Exports a batch, zero-copy, to the struct of the scratch. */
+  static MemorySegment export(VectorSchemaRoot root, DictionaryProvider dictionaries, Scratch scratch) {
+    scratch.array.set(ValueLayout.JAVA_LONG, ARRAY_RELEASE, 0);
+    BufferAllocator allocator = root.getFieldVectors().isEmpty() ? own() : root.getFieldVectors().getFirst().getAllocator();
+    Data.exportVectorSchemaRoot(allocator, root, dictionaries, ArrowArray.wrap(scratch.array.address()));
+    return scratch.array;
+  }
+
+  /**
+   * Imports a batch, which is moved out of the struct. The vectors of arrow-java's struct vector become the root's own; arrow-java's import of a
+   * root makes all of them twice.
+   */
+  static VectorSchemaRoot importBatch(ArrowArray array, Schema schema, BufferAllocator allocator, CDataDictionaryProvider dictionaries) {
+    StructVector batch = new StructVector("", allocator, STRUCT, null, ConflictPolicy.CONFLICT_APPEND, false);
+    try {
+      batch.initializeChildrenFromFields(schema.getFields());
+      Data.importIntoVector(allocator, array, batch, dictionaries);
+    } catch (Throwable e) {
+      batch.close();
+      discard(array);
+      throw e;
+    }
+    batch.getValidityBuffer().close(); // all that is the struct's alone
+    return new VectorSchemaRoot(schema, batch.getChildrenFromFields(), batch.getValueCount());
+  }
+
+  /** Releases an array that no call of the library's was made with: an array that is handed in is consumed, whatever happens. */
+  static void discard(ArrowArray array) {
+    if (address(array).reinterpret(ARRAY_RELEASE + 8).get(ValueLayout.JAVA_LONG, ARRAY_RELEASE) != 0) {
+      array.release();
+    }
+  }
+
+  /** As {@link #discard(ArrowArray)}. */
+  static void discard(ArrowArrayStream stream) {
+    if (address(stream).reinterpret(STREAM_RELEASE + 8).get(ValueLayout.JAVA_LONG, STREAM_RELEASE) != 0) {
+      stream.release();
+    }
+  }
+}

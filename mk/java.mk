@@ -1,0 +1,59 @@
+# The Java binding: bindings/java, examples/java. Needs a JDK of version 22 or later (JAVA_HOME, or one that scripts/jdk.sh finds) and Maven.
+
+MVN       ?= mvn
+MVN_FLAGS ?= -B -q
+JAVA       = bindings/java
+JAVA_OUT   = $(abspath $(JAVA))/target
+JAVA_HOME_FOUND = $$(sh scripts/jdk.sh)
+# Maven of the JDK that was found. Absolute: it is run in the binding's directory.
+MVN_RUN    = JAVA_HOME="$(JAVA_HOME_FOUND)" $(MVN) $(MVN_FLAGS) -f $(JAVA)/pom.xml
+JAVA_FLAGS = --add-opens=java.base/java.nio=ALL-UNNAMED --enable-native-access=ALL-UNNAMED
+# As NativeLibrary.platform() calls it.
+JAVA_PLATFORM = $(shell uname -s | sed 's/Darwin/macos/' | tr A-Z a-z)-$(shell uname -m | sed 's/arm64/aarch64/;s/amd64/x86_64/')
+
+.PHONY: java-tools java-native java-jar test-java run-java-tests examples-java run-java-examples docs-java bench-java
+java-tools:
+	sh scripts/jdk.sh >/dev/null
+	sh scripts/need.sh $(MVN) maven
+
+java-native: java-tools ## the Java binding's view of include/weir.h, after a change of that
+	"$(JAVA_HOME_FOUND)/bin/java" $(JAVA)/tools/NativeGenerator.java include/weir.h $(JAVA)/src/main/java/io/weir/Native.java
+
+# The library of $(OUT), stripped, where the JAR takes it from.
+.PHONY: java-resource
+java-resource:
+	mkdir -p $(JAVA_OUT)/native/io/weir/native/$(JAVA_PLATFORM)
+	strip -S -o $(JAVA_OUT)/native/io/weir/native/$(JAVA_PLATFORM)/libweir.$(SO) $(LIB)
+
+java-jar: java-tools java-resource ## the Java binding as a JAR, with the library of this platform inside (PROFILE=…)
+	$(MVN_RUN) -DskipTests package
+
+# Compiles with all warnings, checks the documentation, runs all tests against the library, and then the JAR by itself.
+test-java: ## the Java binding, on any JDK of version 22 or later
+	$(MAKE) build PROFILE=$(TEST_PROFILE)
+	$(MAKE) run-java-tests PROFILE=$(TEST_PROFILE)
+
+run-java-tests: java-tools java-resource
+	$(MVN_RUN) -Dweir.native.library='$(LIB)' -Dweir.cc='$(CC)' package javadoc:javadoc
+	$(MAKE) run-java-examples
+
+# The binding and what it needs at run time, and the examples, compiled.
+examples-java: java-jar
+	$(MVN_RUN) dependency:copy-dependencies -DincludeScope=test -DexcludeArtifactIds=junit-jupiter -DoutputDirectory=$(JAVA_OUT)/lib
+	mkdir -p $(OUT)/examples/java
+	"$(JAVA_HOME_FOUND)/bin/javac" -Xlint:all,-classfile -Werror --release 22 -d $(OUT)/examples/java \
+	  -cp "$$(ls -d $(JAVA_OUT)/weir-*.jar):$(JAVA_OUT)/lib/*" examples/java/*.java
+
+run-java-examples: examples-java ## ingest real data with Java, kill the process half-way, lose nothing
+	"$(JAVA_HOME_FOUND)/bin/java" $(JAVA_FLAGS) -cp "$(OUT)/examples/java:$$(ls -d $(JAVA_OUT)/weir-*.jar):$(JAVA_OUT)/lib/*" \
+	  Quickstart '$(or $(FILE),examples/data/flights.arrow)' $(if $(DIR),'$(DIR)')
+
+docs-java: java-tools ## the Java binding's documentation, in bindings/java/target/reports/apidocs
+	$(MVN_RUN) javadoc:javadoc
+
+# The benchmark of benches/bind: a command for its run.sh, `java=…`.
+bench-java: examples-java ## the Java part of benches/bind, by itself (DIR=…)
+	mkdir -p $(OUT)/bench/java
+	"$(JAVA_HOME_FOUND)/bin/javac" -Xlint:all,-classfile,-restricted -Werror --release 22 -d $(OUT)/bench/java \
+	  -cp "$$(ls -d $(JAVA_OUT)/weir-*.jar):$(JAVA_OUT)/lib/*" benches/bind/java/*.java
+	sh benches/bind/java/run.sh $(OUT) '$(or $(DIR),/tmp)'
