@@ -9,6 +9,8 @@ mod caller;
 mod damage;
 #[path = "bad_input/disk.rs"]
 mod disk;
+#[path = "bad_input/spill.rs"]
+mod spill;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;

@@ -129,6 +129,81 @@ static void test_every_operation_by_completion(void) {
   free(dir);
 }
 
+/* Encrypted, in tiers, and in objects on a store that answers slowly: the same bytes; a wait that ends has done nothing. */
+static void test_every_backend_and_time_that_is_up(void) {
+  const WeirKeyValue latency = {"weir_simulated_latency_ms", "10"};
+  char *dir = new_root();
+  WeirSessionOptions session_options = WEIR_SESSION_OPTIONS_INIT;
+  WeirSpillStoreOptions objects = WEIR_SPILL_STORE_OPTIONS_INIT, tiers = WEIR_SPILL_STORE_OPTIONS_INIT;
+  WeirSession *slow = NULL;
+  WeirSpillStore *stores[2] = {NULL, NULL};
+  session_options.store_settings = &latency;
+  session_options.store_settings_len = 1;
+  OK(weir_session_new(&session_options, &slow, &err));
+  objects.backend = WEIR_SPILL_BACKEND_OBJECT;
+  objects.location = "memory://test-spill-async/spills";
+  tiers.backend = WEIR_SPILL_BACKEND_TIERED;
+  tiers.location = dir;
+  tiers.memory_bytes = 1 << 20;
+  OK(weir_spill_store_new(slow, &objects, &stores[0], &err));
+  OK(weir_spill_store_new(slow, &tiers, &stores[1], &err));
+  enum { LEN = 9 << 20 }; /* more than the part of an object */
+  uint8_t *bytes = malloc(LEN);
+  if (bytes == NULL) abort();
+  for (int i = 0; i < 4; i++) {
+    WeirSpillStore *store = stores[i % 2];
+    WeirSpillOptions options = WEIR_SPILL_OPTIONS_INIT;
+    WeirSpillWriter *writer = NULL;
+    options.encrypt = i >= 2;
+    OK(weir_spill_begin(store, &options, &writer, &err));
+    fill(bytes, LEN, 0);
+    OK(weir_spill_writer_write(writer, bytes, LEN, -1, &err));
+    if (i % 2 == 0) FAILS(weir_spill_writer_write(writer, bytes, 200000, 0, &err), TIMED_OUT); /* a part is to be uploaded first */
+    CHECK_EQ(weir_spill_writer_len(writer), LEN);
+    WeirSpill *spill = finish(writer);
+    CHECK_EQ(weir_spill_len(spill), LEN);
+    CHECK(options.encrypt ? weir_spill_stored_bytes(spill) > LEN : weir_spill_stored_bytes(spill) == LEN);
+    CHECK_EQ(weir_spill_store_used_bytes(store), weir_spill_stored_bytes(spill));
+    size_t n = 99;
+    if (i % 2 == 0) {
+      FAILS(weir_spill_read_at(spill, 0, bytes, LEN, 0, &n, &err), TIMED_OUT);
+      CHECK_EQ(n, 0);
+    }
+    memset(bytes, 0, LEN);
+    OK(weir_spill_read_at(spill, 0, bytes, LEN, -1, &n, &err));
+    CHECK_EQ(n, LEN);
+    is_filled(bytes, n, 0);
+    WeirSpillReader *reader = NULL;
+    OK(weir_spill_reader(spill, &reader, &err));
+    for (uint64_t at = 0; at < LEN; at += n) {
+      OK(weir_spill_reader_read(reader, bytes, 700001, -1, &n, &err));
+      if (!CHECK(n > 0)) break;
+      is_filled(bytes, n, at);
+    }
+    weir_spill_reader_free(reader);
+    const uint8_t *data = (const uint8_t *)(uintptr_t)8;
+    if (options.encrypt || i % 2 == 0) {
+      FAILS(weir_spill_map(spill, &data, &n, &err), UNSUPPORTED);
+      CHECK(data == NULL && n == 0);
+    }
+    weir_spill_free(spill);
+    EVENTUALLY(weir_spill_store_used_bytes(store) == 0);
+  }
+  /* A finish that is given up aborts: what would become of the spill is not known else. */
+  WeirSpillWriter *writer = begin(stores[0]);
+  WeirSpill *spill = NULL;
+  OK(weir_spill_writer_write(writer, bytes, LEN, -1, &err));
+  FAILS(weir_spill_writer_finish(writer, 0, &spill, &err), TIMED_OUT);
+  FAILS_SAYING(weir_spill_writer_finish(writer, -1, &spill, &err), CLOSED, "given up");
+  weir_spill_writer_free(writer);
+  EVENTUALLY(weir_spill_store_used_bytes(stores[0]) == 0);
+  weir_spill_store_free(stores[0]);
+  weir_spill_store_free(stores[1]);
+  weir_session_free(slow);
+  free(bytes);
+  free(dir);
+}
+
 /* Writes that are under way at once land in the order of their calls, whatever their sizes. */
 static void test_asynchronous_writes_keep_their_order(void) {
   enum { WRITES = 200 };
@@ -347,6 +422,7 @@ int main(int argc, char **argv) {
   harness_start();
   session = session_new();
   RUN(test_every_operation_by_completion);
+  RUN(test_every_backend_and_time_that_is_up);
   RUN(test_asynchronous_writes_keep_their_order);
   RUN(test_finish_and_abort_under_fire);
   RUN(test_completions_come_once_however_the_writer_ends);
