@@ -5,7 +5,7 @@
 //! order of their asking over all writers, and while one waits every writer writes what it has without lingering (PITFALLS F3). A put
 //! is admitted in any case when nothing else is queued, so that no limit is too small to make progress.
 //!
-//! What is counted belongs to a [`Share`], which gives it back when it goes: no counter drifts (PITFALLS F2).
+//! What is counted belongs to a share, which gives it back when it goes: no counter drifts (PITFALLS F2).
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
