@@ -205,6 +205,46 @@ fn an_invalidation_waits_for_what_is_being_stored() {
     assert!(now(cache.get(key("p", "k"))).is_none());
 }
 
+/// PITFALLS K3: also by the second of two at once.
+#[test]
+fn every_invalidation_waits_for_what_is_being_stored() {
+    let table = Table::new(Wrong::HoldsInserts);
+    let cache = Cache::new(table.clone(), Arc::new(Sim::new(0).clock()), None);
+    let mut load = pin!(cache.get_or_insert(key("p", "k"), async { Ok(text("old")) }));
+    assert!(poll(&mut load).is_none());
+    let (mut first, mut second) = (pin!(cache.clear()), pin!(cache.invalidate_prefix(b"p")));
+    assert!(poll(&mut first).is_none() && poll(&mut second).is_none(), "neither is done");
+    table.let_through.add_permits(1);
+    poll(&mut load).unwrap().unwrap();
+    poll(&mut second).unwrap().unwrap();
+    assert!(now(cache.get(key("p", "k"))).is_none());
+    poll(&mut first).unwrap().unwrap();
+}
+
+/// PITFALLS K4: a load that began while the invalidation ran, and found what it had not removed yet, is nobody's answer afterwards.
+#[test]
+fn what_was_found_during_an_invalidation_is_not_handed_on_after_it() {
+    let table = Table::new(Wrong::Nothing);
+    let cache = Cache::new(table.clone(), Arc::new(Sim::new(0).clock()), None);
+    now(cache.insert(key("p", "k"), text("old"))).unwrap();
+    *table.wrong.lock().unwrap() = Wrong::HoldsAnswers;
+    let mut storing = pin!(cache.get_or_insert(key("p", "other"), async { Ok(text("other")) }));
+    table.let_through.add_permits(1);
+    assert!(poll(&mut storing).is_none(), "its value is being stored");
+    let mut invalidation = pin!(cache.clear());
+    assert!(poll(&mut invalidation).is_none());
+    let mut during = pin!(cache.get_or_insert(key("p", "k"), async { Ok(text("never")) }));
+    assert!(poll(&mut during).is_none(), "it has found the old value, which is on its way");
+    table.let_through.add_permits(1);
+    poll(&mut storing).unwrap().unwrap();
+    poll(&mut invalidation).unwrap().unwrap();
+    let mut after = pin!(cache.get_or_insert(key("p", "k"), async { Ok(text("new")) }));
+    assert!(poll(&mut after).is_none());
+    table.let_through.add_permits(10);
+    assert_eq!(said(&poll(&mut during).unwrap().unwrap().0), "old", "it asked before");
+    assert_eq!(said(&poll(&mut after).unwrap().unwrap().0), "new");
+}
+
 /// PITFALLS K3: insertions at the same time neither break it nor are left half done.
 #[test]
 fn inserting_during_clear_leaves_nothing_older_than_it() {

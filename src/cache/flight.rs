@@ -79,6 +79,13 @@ impl Flights {
 
     /// Takes the loads that `concerned` says off the list and has their values not stored; waits for those being stored.
     pub async fn overtake(&self, concerned: impl Fn(Key<'_>) -> bool) {
+        for flight in self.detach(concerned) {
+            flight.wait_while(|state| matches!(state, State::Storing)).await;
+        }
+    }
+
+    /// [`Self::overtake`] without the wait: says which are being stored. They stay on the list, for others to wait for them as well.
+    pub fn detach(&self, concerned: impl Fn(Key<'_>) -> bool) -> Vec<Arc<Flight>> {
         let mut storing = Vec::new();
         for shard in &self.shards {
             shard.lock().retain(|key, flight| {
@@ -88,15 +95,16 @@ impl Flights {
                 let mut state = flight.state.lock();
                 match *state {
                     State::Loading => *state = State::Overtaken,
-                    State::Storing => storing.push(Arc::clone(flight)),
+                    State::Storing => {
+                        storing.push(Arc::clone(flight));
+                        return true;
+                    }
                     State::Overtaken | State::Landed(_) | State::Lost => {}
                 }
                 false
             });
         }
-        for flight in storing {
-            flight.wait_while(|state| matches!(state, State::Storing)).await;
-        }
+        storing
     }
 }
 
@@ -146,8 +154,9 @@ impl Lead {
         may
     }
 
-    /// Hands the value to those who wait.
+    /// Hands the value to those who wait. Who asks from now on does not: an invalidation may have waited for this.
     pub fn land(self, value: Value) {
+        remove(&self.flights, &self.key, &self.flight);
         self.flight.end(State::Landed(value));
     }
 

@@ -65,6 +65,8 @@ pub enum Wrong {
     Garbage,
     /// Insertions are not answered while this holds back; each is applied when it is let through.
     HoldsInserts,
+    /// The same, and each get that was answered.
+    HoldsAnswers,
     /// Breaks the rule of that number.
     Breaks(u64),
 }
@@ -140,6 +142,9 @@ impl CacheBackend for Table {
             self.fault().await?;
             let key = if self.breaks(3) { Key::new(key.prefix, key.key, "") } else { key };
             let found = self.entries.lock().unwrap().get(&OwnedKey::from(key)).cloned();
+            if self.wrong() == Wrong::HoldsAnswers {
+                self.let_through.acquire().await.unwrap().forget();
+            }
             Ok(match found {
                 None if self.breaks(1) => Some(text("anything")),
                 Some(value) if self.breaks(2) && value.size() > 100 => Some(Value::bytes(&[0; 100][..])),
@@ -162,7 +167,7 @@ impl CacheBackend for Table {
         Box::pin(async move {
             self.inserts.fetch_add(1, Ordering::Relaxed);
             self.fault().await?;
-            if self.wrong() == Wrong::HoldsInserts {
+            if matches!(self.wrong(), Wrong::HoldsInserts | Wrong::HoldsAnswers) {
                 self.let_through.acquire().await.unwrap().forget();
             }
             self.put(key, value);
