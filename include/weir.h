@@ -3275,7 +3275,8 @@ WeirStatus weir_spill_batch_async(const WeirSpill *spill,
 
 /**
  * Exports the batches of a spill in order as a stream, with read-ahead. It is a reader of its own: the spill may be freed before it. A
- * damaged batch is an error of the stream's `get_next`.
+ * damaged batch is an error of the stream's `get_next`. Small batches are read together, 256 KiB at a time: beyond what its consumer
+ * keeps, a stream holds twice that in memory, or twice the largest batch.
  *
  * @param spill    the spill, of batches
  * @param options  NULL for the defaults

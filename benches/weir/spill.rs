@@ -11,7 +11,7 @@
 //! * `spill.write.4k.ns`: a call that stays in the writer's buffer, as the median over all calls (15 of 17 stay), less the median of a
 //!   copy of as many bytes into a buffer of that size. `spill.write.4k.mean.ns` has all calls, those that write included.
 //! * `spill.batches`: batches of 1.3 MB in four columns, written and read back as a stream, validated and compared with their checksums,
-//!   over raw writes and reads of as many bytes, 1 MiB at a time.
+//!   over raw writes and reads of as many bytes in as many calls.
 //! * `spill.cap`: 64 threads, a writer each, until the first is refused: the bytes that the store holds then, over the cap. That no file
 //!   system holds a byte more than the cap, and as many as the store says, is asserted.
 
@@ -452,18 +452,15 @@ fn buffered(options: &Options, report: &mut Report) {
 
 // ---- Batches ----
 
-/// Has `work` do `total` bytes, 1 MiB at a time.
-fn chunks(total: usize, mut work: impl FnMut(usize)) {
-    (0..total).step_by(MIB).for_each(|at| work(MIB.min(total - at)));
-}
-
 fn batches(options: &Options, report: &mut Report) {
     const PER_TURN: usize = 12;
     let (turns, batch) = (options.count(64), data::large());
     let dir = place(options, "spill-batches");
     let store = Store::new(&dir.join("spills"), u64::MAX);
-    let per_turn = PER_TURN * store.encoded(&batch);
-    let (from, mut into) = (Pages::new(MIB), Pages::new(MIB));
+    // What is copied lies in as much memory on both sides, so that neither finds more of it in the caches.
+    let bytes = store.encoded(&batch);
+    let (from, mut into) = (Pages::new(bytes.next_multiple_of(4096)), Pages::new(bytes.next_multiple_of(4096)));
+    let (from, into) = (&from.bytes()[..bytes], &mut into.bytes_mut()[..bytes]);
     let (mut writes, mut reads) = (Times::default(), Times::default());
     for round in 0..options.rounds {
         let path = dir.join(format!("raw-{round}"));
@@ -471,7 +468,7 @@ fn batches(options: &Options, report: &mut Report) {
         for _ in 0..turns {
             writes.turn(
                 || (0..PER_TURN).for_each(|_| writer.write_batch(&batch)),
-                || chunks(per_turn, |len| raw.write_all(&from.bytes()[..len]).expect("a raw write")),
+                || (0..PER_TURN).for_each(|_| raw.write_all(from).expect("a raw write")),
             );
         }
         let spill = writer.finish();
@@ -480,14 +477,14 @@ fn batches(options: &Options, report: &mut Report) {
         for _ in 0..turns {
             reads.turn(
                 || (0..PER_TURN).for_each(|_| assert!(next(&mut stream))),
-                || chunks(per_turn, |len| raw.read_exact(&mut into.bytes_mut()[..len]).expect("a raw read")),
+                || (0..PER_TURN).for_each(|_| raw.read_exact(into).expect("a raw read")),
             );
         }
         assert!(!next(&mut stream));
         drop((stream, spill, raw));
         std::fs::remove_file(&path).expect("the raw file goes");
     }
-    let (write, read) = (writes.medians(), reads.medians());
+    let (write, read, per_turn) = (writes.medians(), reads.medians(), PER_TURN * bytes);
     speeds(report, "spill.batches", 2 * per_turn, (write.0 + read.0, write.1 + read.1), Target::AtLeast(0.8));
     speeds(report, "spill.batches.write", per_turn, write, Target::None);
     speeds(report, "spill.batches.read", per_turn, read, Target::None);
