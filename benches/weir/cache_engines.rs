@@ -1,8 +1,8 @@
 //! The libraries that the built-in backend could stand on, side by side with it: what a hit costs by the number of threads, what an
-//! entry takes, and what becomes of large values. The figures are in the documentation of `weir::cache::Builtin`'s module.
+//! entry takes, and what becomes of large values. Times are the thread's own, so that the figures of one library do not depend on what
+//! else runs. They are in the documentation of `weir::cache::Builtin`'s module.
 
 use std::sync::{Arc, Barrier};
-use std::time::Instant;
 
 use arrow_array::{ArrayRef, Int64Array, RecordBatch};
 use arrow_schema::{DataType, Field, Schema};
@@ -10,7 +10,7 @@ use quick_cache::Weighter;
 use weir::cache::{Builtin, CacheBackend, Key, Value};
 use weir::env::block_on;
 
-use crate::cache::walk;
+use crate::cache::{thread_time, walk};
 use crate::report::{Report, Target, median};
 use crate::{Options, alloc};
 
@@ -125,11 +125,11 @@ fn hits<E: Engine>(options: &Options, report: &mut Report) {
         let barrier = Barrier::new(threads);
         let one = |offset: usize| {
             barrier.wait();
-            let began = Instant::now();
+            let began = thread_time();
             for n in walk(ENTRIES).skip(offset * 97).take(count) {
                 assert!(engine.hit(&keys[n]));
             }
-            began.elapsed().as_nanos() as f64 / count as f64
+            (thread_time() - began) / count as f64
         };
         let round = || {
             std::thread::scope(|scope| {

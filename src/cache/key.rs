@@ -74,18 +74,17 @@ impl std::fmt::Display for Key<'_> {
 #[derive(Clone)]
 pub struct OwnedKey(Box<[u8]>);
 
-const HEAD: usize = 2 * size_of::<u32>();
+const HEAD: usize = size_of::<u64>();
 
 impl OwnedKey {
     /// The key, borrowed.
     #[must_use]
     pub fn as_key(&self) -> Key<'_> {
         let split = || {
-            let (head, parts) = self.0.split_at_checked(HEAD)?;
-            let (prefix, key) = head.split_at_checked(HEAD / 2)?;
-            let len = |bytes: &[u8]| Some(u32::from_ne_bytes(bytes.try_into().ok()?) as usize);
-            let (prefix, rest) = parts.split_at_checked(len(prefix)?)?;
-            let (key, type_name) = rest.split_at_checked(len(key)?)?;
+            let (head, parts) = self.0.split_first_chunk::<HEAD>()?;
+            let lens = u64::from_ne_bytes(*head);
+            let (prefix, rest) = parts.split_at_checked((lens >> 32) as usize)?;
+            let (key, type_name) = rest.split_at_checked((lens & u64::from(u32::MAX)) as usize)?;
             Some(Key { prefix, key, type_name: std::str::from_utf8(type_name).ok()? })
         };
         // Made from a key alone, so it always is one.
@@ -99,8 +98,7 @@ impl OwnedKey {
 impl From<Key<'_>> for OwnedKey {
     fn from(key: Key<'_>) -> Self {
         let mut bytes = Vec::with_capacity(HEAD + key.len());
-        bytes.extend_from_slice(&(key.prefix.len() as u32).to_ne_bytes());
-        bytes.extend_from_slice(&(key.key.len() as u32).to_ne_bytes());
+        bytes.extend_from_slice(&lens(key));
         bytes.extend_from_slice(key.prefix);
         bytes.extend_from_slice(key.key);
         bytes.extend_from_slice(key.type_name.as_bytes());
@@ -124,13 +122,26 @@ impl Hash for OwnedKey {
 
 impl Equivalent<OwnedKey> for Key<'_> {
     fn equivalent(&self, other: &OwnedKey) -> bool {
-        other.0.len() == HEAD + self.len()
-            && other.0[..4] == (self.prefix.len() as u32).to_ne_bytes()
-            && other.0[4..HEAD] == (self.key.len() as u32).to_ne_bytes()
-            && other.0[HEAD..].starts_with(self.prefix)
-            && other.0[HEAD + self.prefix.len()..].starts_with(self.key)
-            && other.0.ends_with(self.type_name.as_bytes())
+        let Some((head, parts)) = other.0.split_first_chunk::<HEAD>() else { return false };
+        let (prefix, key) = (self.prefix.len(), self.key.len());
+        u64::from_ne_bytes(*head) == u64::from_ne_bytes(lens(*self))
+            && parts.len() == self.len()
+            && same(&parts[..prefix], self.prefix)
+            && same(&parts[prefix..prefix + key], self.key)
+            && same(&parts[prefix + key..], self.type_name.as_bytes())
     }
+}
+
+/// The lengths of prefix and key, as an owned key begins with them.
+fn lens(key: Key<'_>) -> [u8; HEAD] {
+    ((key.prefix.len() as u64) << 32 | key.key.len() as u64).to_ne_bytes()
+}
+
+/// Whether both, of one length, are equal. Keys are short: the system's comparison costs more than it saves, most of all where one is
+/// empty and its pointer dangles.
+fn same(a: &[u8], b: &[u8]) -> bool {
+    let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<8>(), b.as_chunks::<8>());
+    a.iter().zip(b).all(|(a, b)| u64::from_ne_bytes(*a) == u64::from_ne_bytes(*b)) && a_rest.iter().zip(b_rest).all(|(a, b)| a == b)
 }
 
 impl std::fmt::Debug for OwnedKey {
