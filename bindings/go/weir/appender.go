@@ -78,11 +78,11 @@ func (a *Appender) Append(ctx context.Context, record arrow.RecordBatch) (positi
 
 // AppendBatch is Append of a batch that is in C's form already. The batch is consumed, whatever happens. See Writer.PutBatch.
 func (a *Appender) AppendBatch(ctx context.Context, batch *Batch) (position uint64, err error) {
-	array, done := batch.consume()
-	defer done()
+	array := batch.consume()
 	if array == nil {
 		return 0, errConsumed
 	}
+	defer batch.consumed(array)
 	if ctx.Err() != nil {
 		C.weirgo_release_array(array)
 		return 0, contextError(ctx, "nothing was appended to shard "+a.shard)

@@ -137,6 +137,7 @@ func exportTree(root arrow.ArrayData, owner interface{ Retain(); Release() }, e 
 	for i := range l.nodes {
 		w.write(i, &l.nodes[i])
 	}
+	C.weirgo_arm(block, w.array(0), C.size_t(len(l.nodes)))
 	if keep != nil {
 		owner.Retain()
 		e.use()
@@ -211,7 +212,6 @@ func (w *blockWriter) write(i int, n *node) {
 	for b, buffer := range n.buffers {
 		buffers[b] = w.buffer(buffer)
 	}
-	C.weirgo_arm(w.block, a)
 }
 
 // buffer copies a buffer into the block, or pins it. An empty one is NULL, never a pointer to nothing (PITFALLS X6).
@@ -335,26 +335,28 @@ func BatchFromC(from *cdata.CArrowArray) (*Batch, error) {
 
 // Release frees a batch that was not handed on. It may be called again, and after the batch was consumed.
 func (b *Batch) Release() {
-	a, done := b.consume()
-	if a != nil {
+	if a := b.consume(); a != nil {
 		C.weirgo_release_array(a)
+		b.consumed(a)
 	}
-	done()
 }
 
-// consume gives the array to be passed to C, which moves it out; done is to be called afterwards.
-func (b *Batch) consume() (a *C.struct_ArrowArray, done func()) {
-	if b == nil || b.array == nil {
-		return nil, func() {}
+// consume gives the array to be passed to C, which moves it out, or nil if there is none; consumed is to be called afterwards.
+func (b *Batch) consume() *C.struct_ArrowArray {
+	if b == nil {
+		return nil
 	}
-	a, shell, e := b.array, b.shell, b.engine
-	b.array, b.engine = nil, nil
-	return a, func() {
-		if shell {
-			C.free(unsafe.Pointer(a))
-		}
-		e.unuse()
+	a := b.array
+	b.array = nil
+	return a
+}
+
+func (b *Batch) consumed(a *C.struct_ArrowArray) {
+	if b.shell {
+		C.free(unsafe.Pointer(a))
 	}
+	b.engine.unuse()
+	b.engine = nil
 }
 
 var errConsumed = newError(CodeInvalidArgument, ActionFix, "the batch was consumed or released")

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"sync/atomic"
+	"unsafe"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
@@ -69,7 +70,7 @@ func (w *Writer) admit(a *C.struct_ArrowArray) (Ack, error) {
 		C.weirgo_release_array(a)
 		return Ack{}, err
 	}
-	put := C.weirgo_put(writer, a)
+	put := C.weirgo_put(C.uintptr_t(uintptr(unsafe.Pointer(writer))), C.uintptr_t(uintptr(unsafe.Pointer(a))))
 	w.h.put()
 	if put.status != C.WEIR_STATUS_OK {
 		return Ack{}, takeError(put.status, put.error)
@@ -101,11 +102,11 @@ func (w *Writer) begin(a *C.struct_ArrowArray, c *call) error {
 // for room: ErrBackpressure says that there was none, and WaitCapacity waits for it. That the batch has the writer's schema is not
 // checked beyond what its form shows, so a column may be taken for one of another type of the same form.
 func (w *Writer) PutBatch(ctx context.Context, batch *Batch) (Ack, error) {
-	a, done := batch.consume()
-	defer done()
+	a := batch.consume()
 	if a == nil {
 		return Ack{}, errConsumed
 	}
+	defer batch.consumed(a)
 	if ctx.Err() != nil {
 		C.weirgo_release_array(a)
 		return Ack{}, contextError(ctx, "nothing was put to shard "+w.shard)

@@ -55,19 +55,28 @@ static void block_released(WeirGoBlock *block) {
   }
 }
 
-void weirgo_release(struct ArrowArray *array) {
-  WeirGoBlock *block = array->private_data;
+/* Marks an array and what is still below it as released; returns how many arrays that were. */
+static int64_t mark_released(struct ArrowArray *array) {
+  int64_t n = 1;
   for (int64_t i = 0; i < array->n_children; i++)
-    if (array->children[i]->release != NULL) array->children[i]->release(array->children[i]);
-  if (array->dictionary != NULL && array->dictionary->release != NULL) array->dictionary->release(array->dictionary);
+    if (array->children[i]->release != NULL) n += mark_released(array->children[i]);
+  if (array->dictionary != NULL && array->dictionary->release != NULL) n += mark_released(array->dictionary);
   array->release = NULL;
-  if (atomic_fetch_sub_explicit(&block->refs, 1, memory_order_acq_rel) == 1) block_released(block);
+  return n;
 }
 
-void weirgo_arm(WeirGoBlock *block, struct ArrowArray *array) {
-  array->private_data = block;
-  array->release = weirgo_release;
-  atomic_fetch_add_explicit(&block->refs, 1, memory_order_relaxed);
+void weirgo_release(struct ArrowArray *array) {
+  WeirGoBlock *block = array->private_data;
+  int64_t n = mark_released(array);
+  if (atomic_fetch_sub_explicit(&block->refs, n, memory_order_acq_rel) == n) block_released(block);
+}
+
+void weirgo_arm(WeirGoBlock *block, struct ArrowArray *arrays, size_t n) {
+  atomic_store_explicit(&block->refs, (int64_t)n, memory_order_relaxed);
+  for (size_t i = 0; i < n; i++) {
+    arrays[i].private_data = block;
+    arrays[i].release = weirgo_release;
+  }
 }
 
 WeirGoBlock *weirgo_take_released(void) { return atomic_exchange_explicit(&released, NULL, memory_order_acquire); }

@@ -68,8 +68,8 @@ typedef struct WeirGoBlock {
 /* The `release` of all arrays in blocks. Never enters Go, as it may run on a thread of weir's. */
 void weirgo_release(struct ArrowArray *array);
 
-/* Sets an array's `release` and counts it. */
-void weirgo_arm(WeirGoBlock *block, struct ArrowArray *array);
+/* Makes the `n` arrays of a block releasable. */
+void weirgo_arm(WeirGoBlock *block, struct ArrowArray *arrays, size_t n);
 
 /* Takes the list of blocks that were released. */
 WeirGoBlock *weirgo_take_released(void);
@@ -82,9 +82,9 @@ static inline WeirCompletion weirgo_completion(WeirCompletion post, uint64_t tok
 }
 
 /* A put that does not wait, for writers whose puts are acknowledged when they are admitted. */
-static inline WeirGoPut weirgo_put(const WeirWriter *writer, struct ArrowArray *array) {
+static inline WeirGoPut weirgo_put(uintptr_t writer, uintptr_t array) { /* as numbers, which cgo does not look up */
   WeirGoPut r = {0, NULL, {0, 0, 0}};
-  r.status = weir_writer_put(writer, array, 0, &r.ack, &r.error);
+  r.status = weir_writer_put((const WeirWriter *)writer, (struct ArrowArray *)array, 0, &r.ack, &r.error);
   return r;
 }
 
