@@ -202,7 +202,9 @@ func (e *Error) Is(target error) bool {
 }
 
 // Timeout reports whether the error is that a deadline passed, as net.Error has it.
-func (e *Error) Timeout() bool { return e.Code == CodeTimedOut || errors.Is(e.cause, context.DeadlineExceeded) }
+func (e *Error) Timeout() bool {
+	return e.Code == CodeTimedOut || errors.Is(e.cause, context.DeadlineExceeded)
+}
 
 // with returns the error with a detail added.
 func (e *Error) with(name string, value any) *Error {

@@ -122,7 +122,10 @@ var keepers struct {
 }
 
 // exportTree makes the C form of an array, whose release is the receiver's duty. The owner is retained while C holds it.
-func exportTree(root arrow.ArrayData, owner interface{ Retain(); Release() }, e *engine) *C.struct_ArrowArray {
+func exportTree(root arrow.ArrayData, owner interface {
+	Retain()
+	Release()
+}, e *engine) *C.struct_ArrowArray {
 	var l layout
 	l.nodes = make([]node, 0, 1+len(root.Children()))
 	l.addTree(root)

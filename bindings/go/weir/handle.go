@@ -67,4 +67,6 @@ func (h *handle) release() {
 
 const freedBit = 1 << 61
 
-func (h *handle) closed() error { return newError(CodeClosed, ActionReopen, "the "+h.name+" is closed") }
+func (h *handle) closed() error {
+	return newError(CodeClosed, ActionReopen, "the "+h.name+" is closed")
+}

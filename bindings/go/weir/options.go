@@ -41,7 +41,7 @@ type ClaimOption struct {
 	appender func(*C.WeirAppenderOptions)
 }
 
-func (o ClaimOption) applyWriter(c *C.WeirWriterOptions)       { o.writer(c) }
+func (o ClaimOption) applyWriter(c *C.WeirWriterOptions)     { o.writer(c) }
 func (o ClaimOption) applyAppender(c *C.WeirAppenderOptions) { o.appender(c) }
 
 type writerOption func(*C.WeirWriterOptions)
