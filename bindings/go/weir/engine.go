@@ -164,35 +164,39 @@ func (e *engine) drain(poller *os.File) {
 
 // deliver hands events to those who wait for them.
 func (e *engine) deliver(events []C.WeirEvent, ready []*call) []*call {
+	gone, released := 0, false
 	e.mu.Lock()
 	for i := range events {
+		ready = append(ready, nil)
 		token := uint64(events[i].token)
 		if token == wakeToken {
-			ready = append(ready, nil)
+			released = true
 			continue
 		}
 		s := &e.slots[token-1]
-		ready = append(ready, s.call)
 		if s.feed != nil {
+			last := events[i].result == nil // before push, which may clear the event
 			s.feed.push(&events[i])
-			if events[i].result != nil {
-				continue // not its last
+			if !last {
+				continue
 			}
 		}
+		ready[i] = s.call
+		gone++
 		*s = slot{}
 		e.free = append(e.free, uint32(token-1))
 	}
 	e.mu.Unlock()
 	for i, c := range ready {
-		switch {
-		case c != nil:
+		if c != nil {
 			c.complete(&events[i])
-			e.drop()
-		case events[i].token == wakeToken:
-			releaseExports()
-		case events[i].result == nil: // a feed's last
-			e.drop()
 		}
+	}
+	if released {
+		releaseExports()
+	}
+	for range gone { // the last of them may end the engine
+		e.drop()
 	}
 	return ready
 }
