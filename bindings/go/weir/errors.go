@@ -103,7 +103,7 @@ var (
 func (c Code) String() string { return C.GoString(C.weir_status_name(C.int32_t(c))) }
 
 // Error makes a Code the error that errors.Is looks for.
-func (c Code) Error() string { return "weir: " + c.String() }
+func (c Code) Error() string { return c.String() }
 
 // An Action says what the caller should do about an error.
 type Action int32
