@@ -231,9 +231,9 @@ func (e *engine) leave(token uint64) {
 type call struct {
 	state atomic.Uint32
 	done  chan struct{}
-	// public is set if done is closed, for all to see, rather than sent to.
-	public bool
-	event  C.WeirEvent
+	event C.WeirEvent
+	// pending is set if many may look for the outcome, or nobody.
+	pending *Pending
 }
 
 const (
@@ -247,15 +247,16 @@ var calls = sync.Pool{New: func() any { return &call{done: make(chan struct{}, 1
 // complete stores the event and wakes who waits; clears the event if nobody does any more.
 func (c *call) complete(event *C.WeirEvent) {
 	c.event = *event
+	if p := c.pending; p != nil {
+		p.ack, p.err = ackOf(event.ack), takeError(C.WeirStatus(event.status), event.error)
+		close(p.done)
+		return
+	}
 	if !c.state.CompareAndSwap(pending, completed) {
 		C.weir_event_clear(event)
 		return
 	}
-	if c.public {
-		close(c.done)
-	} else {
-		c.done <- struct{}{}
-	}
+	c.done <- struct{}{}
 }
 
 // wait returns true once the event is there, false if the context ended first; then the call is given up, and its event will be
@@ -269,6 +270,15 @@ func (c *call) wait(ctx context.Context) bool {
 	}
 	<-c.done
 	return true
+}
+
+// giveUp ends the wait for a call: its event is cleared, now or when it comes.
+func (c *call) giveUp() {
+	if !c.state.CompareAndSwap(pending, abandoned) {
+		<-c.done
+		C.weir_event_clear(&c.event)
+		c.recycle()
+	}
 }
 
 // waitOn is wait that does not give the call up.
@@ -286,9 +296,9 @@ func (c *call) waitOn(ctx context.Context) bool {
 	}
 }
 
-// recycle makes room for the next call. Only for one that completed.
+// recycle makes room for the next call. Only for one that completed, or was not made.
 func (c *call) recycle() {
-	if c.public {
+	if c.pending != nil {
 		return
 	}
 	c.event = C.WeirEvent{}

@@ -55,6 +55,8 @@ func (h *handle) close() bool {
 	}
 }
 
+func (h *handle) isClosed() bool { return h.leases.Load()&closedBit != 0 }
+
 // release runs exactly once: a late take adds to the count and takes it away again, and must not free a second time.
 func (h *handle) release() {
 	if !h.leases.CompareAndSwap(closedBit, closedBit|freedBit) {

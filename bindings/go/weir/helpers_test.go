@@ -27,6 +27,9 @@ func TestMain(m *testing.M) {
 	}
 	if n := LiveHandles(); code == 0 && n != 0 {
 		fmt.Fprintf(os.Stderr, "%d of weir's handles were not freed\n", n)
+		if e := current.engine; e != nil {
+			fmt.Fprintf(os.Stderr, "the engine has %d users\n", e.users.Load())
+		}
 		code = 1
 	}
 	if keepers.Lock(); code == 0 && len(keepers.of) != 0 {

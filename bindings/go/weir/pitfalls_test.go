@@ -301,6 +301,26 @@ func TestNextGivenUp(t *testing.T) {
 	is(t, err, ErrCancelled)
 }
 
+// A tailer that is closed while a Next gives up leaves nothing behind.
+func TestCloseWhileNextGivesUp(t *testing.T) {
+	f := onMemory(t)
+	w := f.writer(t)
+	val(w.Put(soon(t), newRecord(t, 0, 1)))(t)
+	for i := range 200 {
+		tailer := val(OpenTailer(f.s, f.root, f.shard, Follow(), From(uint64(1+i%2))))(t)
+		ctx, cancel := context.WithCancel(t.Context())
+		var group sync.WaitGroup
+		group.Go(func() {
+			if entry, err := tailer.Next(ctx); err == nil {
+				entry.Release()
+			}
+		})
+		group.Go(cancel)
+		group.Go(func() { ok(t, tailer.Close()) })
+		group.Wait()
+	}
+}
+
 // A loop over a tail may be left at any time.
 func TestLeavingALoop(t *testing.T) {
 	f := onMemory(t)

@@ -114,12 +114,10 @@ func (w *Writer) PutBatch(ctx context.Context, batch *Batch) (Ack, error) {
 	return w.putOnce(ctx, a)
 }
 
-// A Pending is a put under way.
+// A Pending is a put under way. It need not be waited for.
 type Pending struct {
-	c     *call
+	done  chan struct{}
 	shard string
-	taken atomic.Bool
-	ended chan struct{}
 	ack   Ack
 	err   error
 }
@@ -130,29 +128,25 @@ func (w *Writer) PutAsync(record arrow.RecordBatch) (*Pending, error) {
 	if err := w.schema.check(record.Schema()); err != nil {
 		return nil, err
 	}
-	c := &call{done: make(chan struct{}), public: true}
-	if err := w.begin(exportRecord(record, w.h.engine), c); err != nil {
+	p := &Pending{done: make(chan struct{}), shard: w.shard}
+	if err := w.begin(exportRecord(record, w.h.engine), &call{pending: p}); err != nil {
 		return nil, err
 	}
-	return &Pending{c: c, shard: w.shard, ended: make(chan struct{})}, nil
+	return p, nil
 }
 
 // Done is closed when the put has ended, for use in a select: then Wait does not wait.
-func (p *Pending) Done() <-chan struct{} { return p.c.done }
+func (p *Pending) Done() <-chan struct{} { return p.done }
 
 // Wait waits for the put. If the context ends first, the error is ErrOutcomeUnknown, and Wait may be called again. Several goroutines may
 // wait.
 func (p *Pending) Wait(ctx context.Context) (Ack, error) {
-	if !p.c.waitOn(ctx) {
+	select {
+	case <-p.done:
+		return p.ack, p.err
+	case <-ctx.Done():
 		return Ack{}, unknownOutcome(ctx, "a batch was accepted for shard "+p.shard+" and may still become durable")
 	}
-	if p.taken.CompareAndSwap(false, true) {
-		out, err := p.c.outcome()
-		p.ack, p.err = out.ack, err
-		close(p.ended)
-	}
-	<-p.ended
-	return p.ack, p.err
 }
 
 // PutReader puts all batches of a reader, one after the other. With a durable writer it returns when the last is durable, which takes far

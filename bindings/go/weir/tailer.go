@@ -86,7 +86,12 @@ func (t *Tailer) Next(ctx context.Context) (*Entry, error) {
 	case <-ctx.Done():
 		return nil, t.contextError(ctx)
 	}
-	defer func() { t.turn <- struct{}{} }()
+	defer func() {
+		t.turn <- struct{}{}
+		if t.h.isClosed() {
+			t.giveUp() // there will be no next one
+		}
+	}()
 	for {
 		c, err := t.begin()
 		if err != nil {
@@ -253,6 +258,19 @@ func (t *Tailer) interrupt() {
 	}
 }
 
+// giveUp drops the call that was left, if nobody is in Next; who is does it on leaving. For a tailer that is closed.
+func (t *Tailer) giveUp() {
+	select {
+	case <-t.turn:
+		if c := t.left; c != nil {
+			t.left = nil
+			c.giveUp()
+		}
+		t.turn <- struct{}{}
+	default:
+	}
+}
+
 // Stream exports the batches of all entries from the tailer's position on as a stream in the C stream interface, for another library: see
 // Reader, which is the one for Go. Its calls block the thread that makes them; Interrupt and Close end one that waits. The receiver is to
 // release it.
@@ -283,16 +301,6 @@ func (t *Tailer) Close() error {
 	err = takeError(C.weir_tailer_close(p, &cErr), cErr)
 	t.h.put()
 	t.h.close()
-	select {
-	case <-t.turn: // a call that was left ends now, and what it brings is given up
-		if c := t.left; c != nil {
-			t.left = nil
-			<-c.done
-			C.weir_event_clear(&c.event)
-			c.recycle()
-		}
-		t.turn <- struct{}{}
-	default:
-	}
+	t.giveUp()
 	return err
 }
