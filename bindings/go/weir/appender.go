@@ -73,7 +73,11 @@ func (a *Appender) Append(ctx context.Context, record arrow.RecordBatch) (positi
 	if err := a.schema.check(record.Schema()); err != nil {
 		return 0, err
 	}
-	return a.append(ctx, exportRecord(record, a.h.engine))
+	array, err := exportRecord(record, a.h.engine)
+	if err != nil {
+		return 0, err
+	}
+	return a.append(ctx, array)
 }
 
 // AppendBatch is Append of a batch that is in C's form already. The batch is consumed, whatever happens. See Writer.PutBatch.

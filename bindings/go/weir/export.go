@@ -46,7 +46,7 @@ type layout struct {
 	shared int // buffers that are not copied
 }
 
-func (l *layout) add(data arrow.ArrayData) {
+func (l *layout) add(data arrow.ArrayData) error {
 	n := node{data: data, kind: storageType(data.DataType()).ID(), buffers: data.Buffers(), children: data.Children(), views: -1}
 	switch n.kind {
 	case arrow.NULL, arrow.DENSE_UNION, arrow.SPARSE_UNION, arrow.RUN_END_ENCODED:
@@ -56,6 +56,9 @@ func (l *layout) add(data arrow.ArrayData) {
 	case arrow.DICTIONARY:
 		// arrow-go's Dictionary() is a non-nil interface around a nil pointer for all other types.
 		n.dict = data.Dictionary()
+	}
+	if err := n.check(); err != nil {
+		return err
 	}
 	l.size += C.sizeof_struct_ArrowArray + uintptr(n.bufferCount())*ptrSize + uintptr(len(n.children))*ptrSize
 	if n.views > 0 {
@@ -71,20 +74,28 @@ func (l *layout) add(data arrow.ArrayData) {
 		}
 	}
 	l.nodes = append(l.nodes, n)
+	return nil
 }
 
 // addTree adds data and all below it; the children of a node are neighbours.
-func (l *layout) addTree(root arrow.ArrayData) {
-	l.add(root)
+func (l *layout) addTree(root arrow.ArrayData) error {
+	if err := l.add(root); err != nil {
+		return err
+	}
 	for i := 0; i < len(l.nodes); i++ {
 		l.nodes[i].first = len(l.nodes)
 		for _, child := range l.nodes[i].children {
-			l.add(child)
+			if err := l.add(child); err != nil {
+				return err
+			}
 		}
 		if dict := l.nodes[i].dict; dict != nil {
-			l.add(dict)
+			if err := l.add(dict); err != nil {
+				return err
+			}
 		}
 	}
+	return nil
 }
 
 func (n *node) bufferCount() int {
@@ -125,10 +136,12 @@ var keepers struct {
 func exportTree(root arrow.ArrayData, owner interface {
 	Retain()
 	Release()
-}, e *engine) *C.struct_ArrowArray {
+}, e *engine) (*C.struct_ArrowArray, error) {
 	var l layout
 	l.nodes = make([]node, 0, 1+len(root.Children()))
-	l.addTree(root)
+	if err := l.addTree(root); err != nil {
+		return nil, err
+	}
 	arrays := align(C.sizeof_WeirGoBlock)
 	block := (*C.WeirGoBlock)(C.calloc(1, C.size_t(arrays+align(l.size)+uintptr(len(l.nodes))*inlineAlign)))
 	var keep *keeper
@@ -155,7 +168,7 @@ func exportTree(root arrow.ArrayData, owner interface {
 		block.wake = e.post
 		block.wake.token = wakeToken
 	}
-	return (*C.struct_ArrowArray)(w.arrays)
+	return (*C.struct_ArrowArray)(w.arrays), nil
 }
 
 // A blockWriter fills a block's memory: first the arrays, then what belongs to each.
@@ -252,7 +265,7 @@ func releaseExports() {
 }
 
 // exportRecord makes the C form of a record batch, a struct array.
-func exportRecord(record arrow.RecordBatch, e *engine) *C.struct_ArrowArray {
+func exportRecord(record arrow.RecordBatch, e *engine) (*C.struct_ArrowArray, error) {
 	columns := record.Columns()
 	children := make([]arrow.ArrayData, len(columns))
 	for i, column := range columns {
@@ -316,7 +329,12 @@ func Export(record arrow.RecordBatch) (*Batch, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Batch{array: exportRecord(record, e), engine: e}, nil
+	array, err := exportRecord(record, e)
+	if err != nil {
+		e.unuse()
+		return nil, err
+	}
+	return &Batch{array: array, engine: e}, nil
 }
 
 // BatchFromC takes over a struct array in the C data interface that was made elsewhere, which is marked as released. Its release

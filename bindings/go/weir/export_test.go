@@ -10,6 +10,7 @@ import (
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
 	"github.com/apache/arrow-go/v18/arrow/cdata"
+	"github.com/apache/arrow-go/v18/arrow/memory"
 )
 
 // zoo has columns of as many forms as there are, rows of each, some null.
@@ -116,7 +117,7 @@ func TestExportsAllForms(t *testing.T) {
 			records = append(records, whole.NewSlice(3, int64(rows)-1), whole.NewSlice(2, 2))
 		}
 		for _, record := range records {
-			back := val(importRecord(exportRecord(record, e), record.Schema()))(t)
+			back := val(importRecord(val(exportRecord(record, e))(t), record.Schema()))(t)
 			for i, column := range record.Columns() {
 				if !array.Equal(back.Column(i), column) {
 					t.Errorf("%d rows, column %s:\n%v\nwant\n%v", record.NumRows(), record.ColumnName(i), back.Column(i), column)
@@ -199,13 +200,79 @@ func TestLogsExtensions(t *testing.T) {
 	}
 }
 
+// What the buffers do not hold is refused, as C could not tell.
+func TestRefusesShortBuffers(t *testing.T) {
+	f := onMemory(t)
+	bytes := func(n int) *memory.Buffer { return memory.NewBufferBytes(make([]byte, n)) }
+	offsets := func(o ...int32) *memory.Buffer { return memory.NewBufferBytes(arrow.Int32Traits.CastToBytes(o)) }
+	wide := func(o ...int64) *memory.Buffer { return memory.NewBufferBytes(arrow.Int64Traits.CastToBytes(o)) }
+	item := array.NewData(arrow.PrimitiveTypes.Int8, 1, []*memory.Buffer{nil, bytes(1)}, nil, 0, 0)
+	for _, bad := range []struct {
+		kind     arrow.DataType
+		rows     int
+		buffers  []*memory.Buffer
+		children []arrow.ArrayData
+	}{
+		{arrow.PrimitiveTypes.Int64, 1000, []*memory.Buffer{nil, bytes(7999)}, nil},
+		{arrow.PrimitiveTypes.Int64, 1000, []*memory.Buffer{nil, nil}, nil},
+		{arrow.PrimitiveTypes.Int64, 1000, []*memory.Buffer{nil}, nil},
+		{arrow.PrimitiveTypes.Int8, 1000, []*memory.Buffer{bytes(124), bytes(1000)}, nil},
+		{arrow.FixedWidthTypes.Boolean, 1000, []*memory.Buffer{nil, bytes(124)}, nil},
+		{&arrow.FixedSizeBinaryType{ByteWidth: 5}, 3, []*memory.Buffer{nil, bytes(14)}, nil},
+		{arrow.BinaryTypes.String, 2, []*memory.Buffer{nil, offsets(0, 1), bytes(9)}, nil},
+		{arrow.BinaryTypes.String, 2, []*memory.Buffer{nil, offsets(0, 1, 10), bytes(9)}, nil},
+		{arrow.BinaryTypes.String, 2, []*memory.Buffer{nil, offsets(0, 1, -1), bytes(9)}, nil},
+		{arrow.BinaryTypes.String, 2, []*memory.Buffer{nil, offsets(0, 1, 1), nil}, nil},
+		{arrow.BinaryTypes.LargeString, 2, []*memory.Buffer{nil, wide(0, 1, 1<<60), bytes(9)}, nil},
+		{arrow.BinaryTypes.StringView, 2, []*memory.Buffer{nil, bytes(31)}, nil},
+		{arrow.ListOf(arrow.PrimitiveTypes.Int8), 1, []*memory.Buffer{nil, offsets(0)}, []arrow.ArrayData{item}},
+		{arrow.ListOf(arrow.PrimitiveTypes.Int8), 1, []*memory.Buffer{nil, offsets(0, 2)}, []arrow.ArrayData{item}}, // C's to see
+	} {
+		column := &shortArray{data: array.NewData(bad.kind, bad.rows, bad.buffers, bad.children, 0, 0)}
+		schema := arrow.NewSchema([]arrow.Field{{Name: "c", Type: bad.kind, Nullable: true}}, nil)
+		w := val(OpenWriter(soon(t), f.s, f.root, newShard(), schema))(t)
+		record := shortRecord{schema: schema, column: column}
+		_, err := w.Put(soon(t), record)
+		is(t, err, ErrInvalidData)
+		_, err = w.PutAsync(record)
+		is(t, err, ErrInvalidData)
+		if batch, err := Export(record); err != nil {
+			is(t, err, ErrInvalidData)
+		} else {
+			_, err = w.PutBatch(soon(t), batch)
+			is(t, err, ErrInvalidData)
+		}
+		ok(t, w.Close())
+	}
+}
+
+// A shortArray is one that arrow-go itself would not make, or fail over.
+type shortArray struct {
+	arrow.Array
+	data arrow.ArrayData
+}
+
+func (a *shortArray) Data() arrow.ArrayData { return a.data }
+
+type shortRecord struct {
+	arrow.RecordBatch
+	schema *arrow.Schema
+	column arrow.Array
+}
+
+func (r shortRecord) Schema() *arrow.Schema  { return r.schema }
+func (r shortRecord) Columns() []arrow.Array { return []arrow.Array{r.column} }
+func (r shortRecord) NumRows() int64         { return int64(r.column.Data().Len()) }
+func (r shortRecord) Retain()                {}
+func (r shortRecord) Release()               {}
+
 // A consumer may take a child out of its parent and release it later (PITFALLS X2, X3).
 func TestChildMovedOutOfItsParent(t *testing.T) {
 	e := val(acquireEngine())(t)
 	defer e.unuse()
 	for _, rows := range []int{5, 5000} {
 		record := newRecord(t, 1, rows)
-		root := exportRecord(record, e)
+		root := val(exportRecord(record, e))(t)
 		from := unsafe.Slice(root.children, root.n_children)[0]
 		child := *from
 		from.release = nil

@@ -78,7 +78,7 @@ func TestEmptySlices(t *testing.T) {
 			equal(t, array.RecordEqual(got, record), true)
 		}
 	}
-	a := exportRecord(record, f.s.h.engine)
+	a := val(exportRecord(record, f.s.h.engine))(t)
 	for _, child := range unsafe.Slice(a.children, a.n_children)[:2] {
 		equal(t, unsafe.Slice(child.buffers, child.n_buffers)[2] == nil, true)
 	}

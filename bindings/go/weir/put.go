@@ -31,7 +31,11 @@ func (w *Writer) Put(ctx context.Context, record arrow.RecordBatch) (Ack, error)
 		return Ack{}, err
 	}
 	for {
-		ack, err := w.putOnce(ctx, exportRecord(record, w.h.engine))
+		array, err := exportRecord(record, w.h.engine)
+		if err != nil {
+			return Ack{}, err
+		}
+		ack, err := w.putOnce(ctx, array)
 		if err == nil || !errors.Is(err, ErrBackpressure) {
 			return ack, err
 		}
@@ -128,8 +132,12 @@ func (w *Writer) PutAsync(record arrow.RecordBatch) (*Pending, error) {
 	if err := w.schema.check(record.Schema()); err != nil {
 		return nil, err
 	}
+	array, err := exportRecord(record, w.h.engine)
+	if err != nil {
+		return nil, err
+	}
 	p := &Pending{done: make(chan struct{}), shard: w.shard}
-	if err := w.begin(exportRecord(record, w.h.engine), &call{pending: p}); err != nil {
+	if err := w.begin(array, &call{pending: p}); err != nil {
 		return nil, err
 	}
 	return p, nil

@@ -183,8 +183,12 @@ func Buckets(column arrow.Array, buckets int) ([]int32, error) {
 	if len(out) > 0 {
 		first = (*C.int32_t)(&out[0])
 	}
+	array, err := exportTree(column.Data(), column, e)
+	if err != nil {
+		return nil, err
+	}
 	var cErr *C.WeirError
-	status := C.weir_bucket_of(exportTree(column.Data(), column, e), *schema.children, C.int32_t(min(max(buckets, -1), 1<<30)), first, C.size_t(len(out)), &cErr)
+	status := C.weir_bucket_of(array, *schema.children, C.int32_t(min(max(buckets, -1), 1<<30)), first, C.size_t(len(out)), &cErr)
 	if err := takeError(status, cErr); err != nil {
 		return nil, err
 	}
