@@ -53,7 +53,7 @@ demo: examples ## ingest real data, kill the process half-way, lose nothing (FIL
 # ---- Test -----------------------------------------------------------------------------------------------------------
 
 .PHONY: test test-rust test-c test-python test-demo
-test: test-rust test-c test-python test-demo ## the whole suite
+test: test-rust test-c test-go test-python test-demo ## the whole suite
 	@echo "All tests passed."
 
 test-rust: $(VENV)/.ready ## Rust tests: units, protocol, faults, kills, formats, S3
@@ -67,6 +67,8 @@ test-c: ## the C ABI from C, under AddressSanitizer and under valgrind
 .PHONY: run-c-tests
 run-c-tests:
 	CC='$(CC)' sh tests/c/run.sh $(OUT)
+
+include mk/go.mk
 
 test-python: $(VENV)/.ready ## the Python side of the interoperability tests, tested by itself
 	$(PYTHON) tests/python/selftest.py
