@@ -19,7 +19,7 @@ test-go: ## the Go binding: tests, race detector, cgo's pointer checks, examples
 	$(MAKE) run-go-tests examples-go PROFILE=$(TEST_PROFILE)
 
 run-go-tests: go-pc
-	unformatted=$$($(dir $(GO))gofmt -l $(GO_MODULES)); test -z "$$unformatted" || { echo "not formatted: $$unformatted" >&2; exit 1; }
+	unformatted=$$("$$($(GO) env GOROOT)/bin/gofmt" -l $(GO_MODULES)); test -z "$$unformatted" || { echo "not formatted: $$unformatted" >&2; exit 1; }
 	for module in $(GO_MODULES); do (cd $$module; $(GO_ENV) $(GO) vet ./...); done
 	cd bindings/go; $(GO_ENV) $(GO) test -count=1 -timeout 10m ./...
 	cd bindings/go; $(GO_ENV) $(GO) test -count=1 -timeout 10m -race ./...

@@ -5,6 +5,10 @@
 // prints a line `name value` for each figure.
 package main
 
+// #cgo pkg-config: weir
+// #include "put_c.h"
+import "C"
+
 import (
 	"context"
 	"fmt"
@@ -72,8 +76,12 @@ func put(ctx context.Context, session *weir.Session) {
 	record := batch(20)
 	defer record.Release()
 	ready := make([]*weir.Batch, chunk)
-	var times []float64
-	for range puts / chunk {
+	var times, inC []float64
+	beside := C.put_c_open() != 0
+	for round := range puts / chunk {
+		if beside && round%2 == 0 { // Go and C in turns, and each of them first as often as the other
+			inC = append(inC, float64(C.put_c_chunk()))
+		}
 		for i := range ready {
 			ready[i] = must(weir.Export(record))
 		}
@@ -83,9 +91,16 @@ func put(ctx context.Context, session *weir.Session) {
 		}
 		times = append(times, float64(time.Since(began).Nanoseconds())/chunk)
 		must(w.Flush(ctx))
+		if beside && round%2 == 1 {
+			inC = append(inC, float64(C.put_c_chunk()))
+		}
 	}
 	check(w.Close())
 	fmt.Printf("put_ns %.1f\n", median(times))
+	if beside {
+		C.put_c_close()
+		fmt.Printf("put_c_ns %.1f\n", median(inC))
+	}
 
 	arrays := make([]cdata.CArrowArray, chunk)
 	var exports, own []float64
