@@ -53,7 +53,7 @@ demo: examples ## ingest real data, kill the process half-way, lose nothing (FIL
 # ---- Test -----------------------------------------------------------------------------------------------------------
 
 .PHONY: test test-rust test-c test-python test-demo
-test: test-rust test-c test-python test-demo test-packages ## the whole suite
+test: test-rust test-c test-cpp test-go test-java test-python test-demo test-packages ## the whole suite, all languages
 	@echo "All tests passed."
 
 test-rust: $(VENV)/.ready ## Rust tests: units, protocol, faults, kills, formats, S3
@@ -93,8 +93,6 @@ $(VENV)/.ready: tests/python/requirements.txt
 	sh scripts/venv.sh $(VENV) tests/python/requirements.txt
 	touch $@
 
-include mk/cpp.mk
-
 # ---- Check ----------------------------------------------------------------------------------------------------------
 
 .PHONY: check fmt
@@ -124,7 +122,6 @@ bench-libraries:
 	$(CARGO) build $(CARGO_FLAGS) --release --lib
 	$(CARGO) build $(CARGO_FLAGS) --release --lib --no-default-features --target-dir $(TARGET)/local
 
-include mk/bench-bind.mk
 
 SEEDS ?= 100000
 KILLS ?= 5000
@@ -139,5 +136,5 @@ clean: ## remove all that was built or fetched
 	$(CARGO) clean
 	rm -rf $(VENV)
 
-# The bindings and the packages.
-include $(wildcard mk/*.mk)
+# The bindings and the packages; bench-bind.mk collects what the others bring.
+include mk/cpp.mk mk/go.mk mk/java.mk mk/packages.mk mk/bench-bind.mk

@@ -1,0 +1,31 @@
+// Package weir makes Arrow record batches durable in write-ahead logs on local disk, S3, Google Cloud Storage or Azure: written ahead,
+// fenced, ordered, replayable, and tailed from anywhere. It is the Go binding of the C library libweir.
+//
+//	session, err := weir.NewSession()
+//	w, err := weir.OpenWriter(ctx, session, "s3://bucket/events", shard, schema)
+//	ack, err := w.Put(ctx, record) // durable when it returns
+//	for entry, err := range weir.Tail(ctx, session, "s3://bucket/events", shard, weir.From(ack.Position)) {
+//		for record, err := range entry.Batches() { … }
+//	}
+//
+// # Goroutines and threads
+//
+// Everything may be used from any goroutine, and everything that may wait takes a context, which is obeyed also in the midst of the wait.
+// A goroutine that waits holds no thread: calls are asynchronous in C and complete into one queue, which one goroutine drains through the
+// runtime's network poller. Ten thousand goroutines that put durably share a handful of threads, and their puts share entries.
+//
+// # Lifetimes
+//
+// What has a Close or a Release is to be closed or released; nothing is freed by the garbage collector, which only tells of what was
+// forgotten (see OnLeak). Closing is safe while other goroutines are in a call: each returns its result or ErrClosed.
+//
+// A record batch that is put may be released as soon as the call returns, whoever allocated it. Its buffers are shared with C until it is
+// durable, so they must not be written to; Go's memory is pinned for that time, as cgo demands.
+//
+// Batches that are read share their entry's memory and hold it until they are released. Retain what outlives a loop.
+//
+// # Errors
+//
+// Errors are of the type *Error, which says what happened, what to do about it, and the numbers concerned. errors.Is tells them apart:
+// ErrFenced, ErrBackpressure and so on, but also context.DeadlineExceeded or fs.ErrNotExist where that is what happened.
+package weir

@@ -1,0 +1,289 @@
+package weir
+
+// #include "shim.h"
+import "C"
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"iter"
+	"sync"
+	"sync/atomic"
+	"unsafe"
+
+	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/array"
+	"github.com/apache/arrow-go/v18/arrow/cdata"
+)
+
+// An Entry is one entry of a shard's log: the batches of the puts that shared it, in one buffer. It is immutable and may be used from any
+// goroutine. Release it when done; the records taken from it stay valid until they are released themselves.
+type Entry struct {
+	h       *handle
+	fields  C.WeirGoEntry
+	schemas *schemaCache
+}
+
+// newEntry takes over an entry from C.
+func newEntry(p unsafe.Pointer, e *engine, schemas *schemaCache) *Entry {
+	e.use()
+	schemas.refs.Add(1)
+	h := &handle{pointer: p, engine: e, name: "entry", free: func(p unsafe.Pointer) {
+		C.weir_entry_free((*C.WeirEntry)(p))
+		schemas.release()
+	}}
+	return &Entry{h: h, fields: C.weirgo_entry((*C.WeirEntry)(p)), schemas: schemas}
+}
+
+// Position returns the entry's position in the log, 1 or more.
+func (e *Entry) Position() uint64 { return uint64(e.fields.position) }
+
+// Epoch returns the epoch of the writer that appended the entry.
+func (e *Entry) Epoch() uint64 { return uint64(e.fields.epoch) }
+
+// Generation returns the generation that the entry's rows belong to; 0 if the writer kept none.
+func (e *Entry) Generation() uint64 { return uint64(e.fields.generation) }
+
+// IsSentinel reports whether the entry is a fence sentinel, written by a new owner of the shard to fence the one before, without batches.
+func (e *Entry) IsSentinel() bool { return bool(e.fields.sentinel) }
+
+// Rows returns the number of rows in all batches.
+func (e *Entry) Rows() uint64 { return uint64(e.fields.rows) }
+
+// Bytes returns the size of the entry's object on storage.
+func (e *Entry) Bytes() uint64 { return uint64(e.fields.bytes) }
+
+// NumBatches returns how many batches the entry has: as many as puts shared it; 0 for a sentinel.
+func (e *Entry) NumBatches() int { return int(e.fields.batches) }
+
+// Schema returns the schema of the batches: the writer's, without the metadata keys that the log reserves. A sentinel's has no columns.
+func (e *Entry) Schema() (*arrow.Schema, error) {
+	p, err := e.h.take()
+	if err != nil {
+		return nil, err
+	}
+	defer e.h.put()
+	return e.schemas.of((*C.WeirEntry)(p))
+}
+
+// Batch returns a batch, without copying. It stays valid after the entry was released; release it as well.
+func (e *Entry) Batch(i int) (arrow.RecordBatch, error) {
+	p, err := e.h.take()
+	if err != nil {
+		return nil, err
+	}
+	defer e.h.put()
+	schema, err := e.schemas.of((*C.WeirEntry)(p))
+	if err != nil {
+		return nil, err
+	}
+	if i < 0 {
+		return nil, newError(CodeInvalidArgument, ActionFix, fmt.Sprintf("there is no batch %d", i))
+	}
+	var array C.struct_ArrowArray
+	var cErr *C.WeirError
+	if err := takeError(C.weir_entry_batch((*C.WeirEntry)(p), C.size_t(i), &array, &cErr), cErr); err != nil {
+		return nil, err
+	}
+	return importRecord(&array, schema)
+}
+
+// Batches iterates over the batches. A batch is released when the loop goes on; retain those that are kept.
+func (e *Entry) Batches() iter.Seq2[arrow.RecordBatch, error] {
+	return func(yield func(arrow.RecordBatch, error) bool) {
+		for i := range e.NumBatches() {
+			record, err := e.Batch(i)
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			more := yield(record, nil)
+			record.Release()
+			if !more {
+				return
+			}
+		}
+	}
+}
+
+// Stream exports the batches as a stream in the C stream interface, without copying, for another library. It stays valid after the entry
+// was released; its receiver is to release it.
+func (e *Entry) Stream(out *cdata.CArrowArrayStream) error {
+	p, err := e.h.take()
+	if err != nil {
+		return err
+	}
+	defer e.h.put()
+	s := newStream()
+	defer freeStream(s)
+	var cErr *C.WeirError
+	if err := takeError(C.weir_entry_stream((*C.WeirEntry)(p), s, &cErr), cErr); err != nil {
+		return err
+	}
+	giveStream(s, out)
+	return nil
+}
+
+// Release frees the entry. Releasing again does nothing.
+func (e *Entry) Release() { e.h.close() }
+
+// schemaCache imports the schema of entries once for all that have the same, as a log's have. It belongs to a tailer and to its entries,
+// and is freed with the last of them.
+type schemaCache struct {
+	mu   sync.Mutex
+	c    *C.struct_ArrowSchema
+	last *arrow.Schema
+	refs atomic.Int64
+}
+
+func newSchemaCache() *schemaCache {
+	s := new(schemaCache)
+	s.refs.Store(1)
+	return s
+}
+
+func (s *schemaCache) release() {
+	if s.refs.Add(-1) == 0 && s.c != nil {
+		freeSchema(s.c)
+	}
+}
+
+func (s *schemaCache) of(entry *C.WeirEntry) (*arrow.Schema, error) {
+	exported := (*C.struct_ArrowSchema)(C.calloc(1, C.sizeof_struct_ArrowSchema))
+	defer func() { freeSchema(exported) }()
+	var cErr *C.WeirError
+	if err := takeError(C.weir_entry_schema(entry, exported, &cErr), cErr); err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.c != nil && bool(C.weirgo_same_schema(exported, s.c)) {
+		return s.last, nil
+	}
+	// To import is to release: the copy that stays is a second export.
+	again := (*C.struct_ArrowSchema)(C.calloc(1, C.sizeof_struct_ArrowSchema))
+	defer C.free(unsafe.Pointer(again))
+	if err := takeError(C.weir_entry_schema(entry, again, &cErr), cErr); err != nil {
+		return nil, err
+	}
+	schema, err := importSchema(again)
+	if err != nil {
+		return nil, err
+	}
+	s.last = schema
+	exported, s.c = s.c, exported
+	if exported == nil {
+		exported = (*C.struct_ArrowSchema)(C.calloc(1, C.sizeof_struct_ArrowSchema))
+	}
+	return schema, nil
+}
+
+// An entryReader reads the batches of a tailer's entries.
+type entryReader struct {
+	ctx     context.Context
+	tailer  *Tailer
+	schema  *arrow.Schema
+	entry   *Entry
+	next    int
+	current arrow.RecordBatch
+	err     error
+	refs    atomic.Int64
+}
+
+// Reader returns the batches of all entries from the tailer's position on as one reader, sentinels left out. It takes its schema from the
+// first entry that has batches, and waits for one when following; of a log without any, the schema has no columns. An entry of another
+// schema ends it with ErrSchemaMismatch. The reader shares the tailer's position and does not close it. The context is that of all its
+// calls.
+func (t *Tailer) Reader(ctx context.Context) (array.RecordReader, error) {
+	r := &entryReader{ctx: ctx, tailer: t, schema: arrow.NewSchema(nil, nil)}
+	r.refs.Store(1)
+	if !r.advance() && r.err != nil {
+		return nil, r.err
+	}
+	if r.entry != nil {
+		schema, err := r.entry.Schema()
+		if err != nil {
+			r.Release()
+			return nil, err
+		}
+		r.schema = schema
+	}
+	return r, nil
+}
+
+// advance goes to the next entry that has batches.
+func (r *entryReader) advance() bool {
+	for {
+		if r.entry != nil {
+			r.entry.Release()
+			r.entry = nil
+		}
+		entry, err := r.tailer.Next(r.ctx)
+		if err == io.EOF {
+			return false
+		}
+		if err != nil {
+			r.err = err
+			return false
+		}
+		r.entry, r.next = entry, 0
+		if entry.NumBatches() > 0 {
+			return true
+		}
+	}
+}
+
+// Next goes to the next batch; false at the end or after an error.
+func (r *entryReader) Next() bool {
+	if r.current != nil {
+		r.current.Release()
+		r.current = nil
+	}
+	if r.err != nil || r.entry == nil {
+		return false
+	}
+	if r.next == r.entry.NumBatches() && !r.advance() {
+		return false
+	}
+	if r.next == 0 {
+		if r.err = r.sameSchema(); r.err != nil {
+			return false
+		}
+	}
+	r.current, r.err = r.entry.Batch(r.next)
+	r.next++
+	return r.err == nil
+}
+
+func (r *entryReader) sameSchema() error {
+	schema, err := r.entry.Schema()
+	if err != nil {
+		return err
+	}
+	if schema != r.schema && !schema.Equal(r.schema) {
+		return newError(CodeSchemaMismatch, ActionFix, fmt.Sprintf("the entry at position %d has another schema than those before it",
+			r.entry.Position())).with("position", r.entry.Position())
+	}
+	return nil
+}
+
+func (r *entryReader) Schema() *arrow.Schema          { return r.schema }
+func (r *entryReader) RecordBatch() arrow.RecordBatch { return r.current }
+func (r *entryReader) Record() arrow.RecordBatch      { return r.current }
+func (r *entryReader) Err() error                     { return r.err }
+func (r *entryReader) Retain()                        { r.refs.Add(1) }
+
+func (r *entryReader) Release() {
+	if r.refs.Add(-1) > 0 {
+		return
+	}
+	if r.current != nil {
+		r.current.Release()
+		r.current = nil
+	}
+	if r.entry != nil {
+		r.entry.Release()
+		r.entry = nil
+	}
+}

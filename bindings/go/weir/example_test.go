@@ -1,0 +1,227 @@
+package weir_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log"
+	"log/slog"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/array"
+	"github.com/apache/arrow-go/v18/arrow/memory"
+
+	"github.com/weir-db/weir/bindings/go/weir"
+)
+
+const shard = "6f1e8f0a-54c2-4c1e-9d55-0b1e7c2a9a10"
+
+var schema = arrow.NewSchema([]arrow.Field{
+	{Name: "id", Type: arrow.PrimitiveTypes.Int64},
+	{Name: "name", Type: arrow.BinaryTypes.String},
+}, nil)
+
+func newRecord(id int64, names ...string) arrow.RecordBatch {
+	b := array.NewRecordBuilder(memory.DefaultAllocator, schema)
+	defer b.Release()
+	for i, name := range names {
+		b.Field(0).(*array.Int64Builder).Append(id + int64(i))
+		b.Field(1).(*array.StringBuilder).Append(name)
+	}
+	return b.NewRecordBatch()
+}
+
+// Put a batch durably and read it back.
+func Example() {
+	ctx := context.Background()
+	session, err := weir.NewSession()
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer session.Close()
+
+	w, err := weir.OpenWriter(ctx, session, "memory://example", shard, schema) // fences any older writer
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer w.Close()
+	record := newRecord(1, "ada", "grace")
+	defer record.Release()
+	ack, err := w.Put(ctx, record) // durable when it returns
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println("put at position", ack.Position)
+
+	for entry, err := range weir.Tail(ctx, session, "memory://example", shard) {
+		if err != nil {
+			log.Fatal(err)
+		}
+		for record, err := range entry.Batches() {
+			if err != nil {
+				log.Fatal(err)
+			}
+			fmt.Println("position", entry.Position(), record.Column(1))
+		}
+	}
+	// Output:
+	// put at position 1
+	// position 1 ["ada" "grace"]
+}
+
+// Errors say what happened and what to do about it.
+func ExampleError() {
+	ctx := context.Background()
+	session, _ := weir.NewSession()
+	defer session.Close()
+	old, _ := weir.OpenWriter(ctx, session, "memory://example-error", shard, schema)
+	defer old.Close()
+	successor, _ := weir.OpenWriter(ctx, session, "memory://example-error", shard, schema)
+	defer successor.Close()
+
+	record := newRecord(1, "late")
+	defer record.Release()
+	_, err := old.Put(ctx, record)
+	var e *weir.Error
+	if errors.Is(err, weir.ErrFenced) && errors.As(err, &e) {
+		epoch, _ := e.Details.Uint64("fenced_by_epoch")
+		fmt.Println(e.Code, "by epoch", epoch, "so", e.Action)
+	}
+	// Output: WEIR_STATUS_FENCED by epoch 2 so stop
+}
+
+// Goroutines share a writer; their puts share entries.
+func ExampleWriter_Put() {
+	ctx := context.Background()
+	session, _ := weir.NewSession()
+	defer session.Close()
+	w, _ := weir.OpenWriter(ctx, session, "memory://example-put", shard, schema)
+
+	var group sync.WaitGroup
+	for i := range int64(1000) {
+		group.Go(func() {
+			record := newRecord(i, "someone")
+			defer record.Release()
+			if _, err := w.Put(ctx, record); err != nil {
+				log.Print(err)
+			}
+		})
+	}
+	group.Wait()
+	if err := w.Close(); err != nil {
+		log.Fatal(err)
+	}
+	stats, _ := w.Stats()
+	fmt.Println(stats.Puts, "puts,", stats.PendingPuts, "pending")
+	// Output: 1000 puts, 0 pending
+}
+
+// One goroutine has many puts under way at once.
+func ExampleWriter_PutAsync() {
+	ctx := context.Background()
+	session, _ := weir.NewSession()
+	defer session.Close()
+	w, _ := weir.OpenWriter(ctx, session, "memory://example-async", shard, schema)
+	defer w.Close()
+	var pending []*weir.Pending
+	for i := range int64(3) {
+		record := newRecord(i, "someone")
+		p, err := w.PutAsync(record)
+		record.Release()
+		if errors.Is(err, weir.ErrBackpressure) {
+			// shed the load, or w.WaitCapacity(ctx, …) and try again
+		} else if err != nil {
+			log.Fatal(err)
+		}
+		pending = append(pending, p)
+	}
+	for _, p := range pending {
+		ack, err := p.Wait(ctx)
+		fmt.Println(ack.Sequence, err)
+	}
+	// Output:
+	// 1 <nil>
+	// 2 <nil>
+	// 3 <nil>
+}
+
+// A tail that follows ends with its context.
+func ExampleTail() {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	session, _ := weir.NewSession()
+	defer session.Close()
+	a, _ := weir.OpenAppender(ctx, session, "memory://example-tail", shard, schema)
+	defer a.Close()
+	go func() {
+		for i, name := range []string{"one", "two", "three"} {
+			record := newRecord(int64(i), name)
+			a.Append(ctx, record)
+			record.Release()
+		}
+	}()
+	for entry, err := range weir.Tail(ctx, session, "memory://example-tail", shard, weir.Follow(), weir.From(1)) {
+		if errors.Is(err, context.Canceled) {
+			break
+		}
+		if err != nil {
+			fmt.Println(err)
+			break
+		}
+		fmt.Println("position", entry.Position(), "rows", entry.Rows())
+		if entry.Position() == 3 {
+			cancel()
+		}
+	}
+	// Output:
+	// position 1 rows 1
+	// position 2 rows 1
+	// position 3 rows 1
+}
+
+// A put waits no longer than its context; what the error is says whether the batch was accepted.
+func ExampleWriter_Put_deadline() {
+	session, _ := weir.NewSession(weir.WithStoreSetting("weir_simulated_latency_ms", "50"))
+	defer session.Close()
+	w, _ := weir.OpenWriter(context.Background(), session, "memory://example-deadline", shard, schema)
+	defer w.Close()
+	record := newRecord(1, "slow")
+	defer record.Release()
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Millisecond)
+	defer cancel()
+	_, err := w.Put(ctx, record)
+	switch {
+	case errors.Is(err, weir.ErrBackpressure):
+		fmt.Println("there was no room: nothing was accepted")
+	case errors.Is(err, weir.ErrOutcomeUnknown):
+		fmt.Println("it was accepted, and may still become durable")
+	}
+	fmt.Println(errors.Is(err, context.DeadlineExceeded))
+	// Output:
+	// it was accepted, and may still become durable
+	// true
+}
+
+// Weir's messages go to a slog.Logger.
+func ExampleSetLogger() {
+	handler := slog.NewTextHandler(os.Stdout, &slog.HandlerOptions{ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
+		if a.Key == slog.TimeKey || a.Key == slog.MessageKey {
+			return slog.Attr{}
+		}
+		return a
+	}})
+	weir.SetLogger(slog.New(handler))
+	defer weir.SetLogger(nil)
+	ctx := context.Background()
+	session, _ := weir.NewSession()
+	defer session.Close()
+	a, err := weir.OpenAppender(ctx, session, "memory://example-log", shard, schema)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer a.Close()
+	// Output: level=INFO target=weir::wal::appender
+}
