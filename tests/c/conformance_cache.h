@@ -188,7 +188,7 @@ static void failures_are_misses(Table *table, WeirCache *cache, int wrong) {
   EVENTUALLY(atomic_load(&flight.released) == 1);
 }
 
-static uint64_t rows_through(const WeirSession *own, const char *root) {
+static uint64_t rows_through(WeirSession *own, const char *root) {
   WeirTailer *tailer = tailer_new(own, root, NULL);
   WeirEntry *entry = NULL;
   uint64_t rows = 0;
