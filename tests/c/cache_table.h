@@ -5,7 +5,7 @@
 
 #include "arrow_build.h"
 
-#define BUCKETS 64
+#define TABLE_BUCKETS 64
 
 typedef struct Entry {
   struct Entry *next;
@@ -28,7 +28,7 @@ typedef struct Job {
 
 typedef struct {
   pthread_mutex_t lock;
-  Entry *buckets[BUCKETS];
+  Entry *buckets[TABLE_BUCKETS];
   uint64_t count, bytes;
   bool as_bytes, later;
   atomic_int wrong, gets, inserts, released;
@@ -56,7 +56,7 @@ static uint8_t *table_key(const WeirCacheKey *key, size_t *len) {
 static Entry **table_find(Table *table, const uint8_t *key, size_t len) {
   uint32_t hash = 2166136261u;
   for (size_t i = 0; i < len; i++) hash = (hash ^ key[i]) * 16777619u;
-  Entry **at = &table->buckets[hash % BUCKETS];
+  Entry **at = &table->buckets[hash % TABLE_BUCKETS];
   while (*at != NULL && ((*at)->key_len != len || memcmp((*at)->key, key, len) != 0)) at = &(*at)->next;
   return at;
 }
@@ -79,7 +79,7 @@ static void table_remove(Table *table, Entry **at) {
 }
 
 static void table_remove_prefix(Table *table, const uint8_t *prefix, size_t len) {
-  for (int i = 0; i < BUCKETS; i++) {
+  for (int i = 0; i < TABLE_BUCKETS; i++) {
     for (Entry **at = &table->buckets[i]; *at != NULL;) {
       size_t own = (*at)->prefix_len;
       bool under = own >= len && (len == 0 || memcmp((*at)->key + 3 * sizeof(size_t), prefix, len) == 0);

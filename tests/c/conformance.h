@@ -2,15 +2,7 @@
 #ifndef WEIR_TEST_CONFORMANCE_H
 #define WEIR_TEST_CONFORMANCE_H
 
-#include "arrow_build.h"
-
-static WeirSession *session;
-
-static uint64_t detail(const WeirError *error, const char *name) {
-  uint64_t value = 0;
-  CHECK(weir_error_detail_u64(error, name, &value));
-  return value;
-}
+#include "spill_build.h"
 
 static WeirWriterOptions buffered_options(void) {
   WeirWriterOptions options = quick_options();

@@ -92,7 +92,7 @@ compile() { # compile CHECKER PROGRAM
   esac
   # shellcheck disable=SC2086 # lists of flags
   $compiler -g $flags $warnings $include $external -pthread -DWEIR_TEST_DATA='"examples/data/flights.arrow"' \
-    -DWEIR_TEST_BEHAVIOURS='"tests/conformance/behaviours.txt"' -DWEIR_TEST_HEADER='"include/weir.h"' \
+    -DWEIR_TEST_BEHAVIOURS='"tests/conformance/behaviours.txt"' \
     -o "$out/$1/$2" "tests/cpp/$2.cpp" -L"$out" -lweir -Wl,-rpath,"$out" $libraries
 }
 

@@ -7,6 +7,7 @@
 
 #include <cerrno>
 #include <cstddef>
+#include <cstdint>
 #include <iterator>
 #include <memory>
 #include <optional>
@@ -16,6 +17,13 @@
 #include "handle.hpp"
 
 namespace weir {
+
+/// How entries and spilled batches are compressed.
+enum class Compression : std::int32_t {
+  none = WEIR_COMPRESSION_NONE,  ///< Not at all.
+  lz4 = WEIR_COMPRESSION_LZ4,    ///< LZ4 frames: fast.
+  zstd = WEIR_COMPRESSION_ZSTD   ///< Zstandard: small.
+};
 
 namespace detail {
 
@@ -232,6 +240,31 @@ class ArrayStream : public detail::CData<ArrowArrayStream> {
         return Status::storage;
     }
   }
+};
+
+/// A batch, as `…_async` calls give it. Immutable.
+class Batch : public Handle<Batch, WeirBatch, weir_batch_free> {
+ public:
+  static constexpr WeirResult result_kind = WEIR_RESULT_BATCH;  ///< How events tell it.
+
+  /// The batch as a struct array, without copying. Stays valid after the batch is gone.
+  [[nodiscard]] Result<Array> array() const {
+    Array array;
+    auto done = detail::run([&](WeirError **error) { return weir_batch_array(get(), array.out(), error); });
+    if (!done) return done.error();
+    return array;
+  }
+
+  /// Its schema.
+  [[nodiscard]] Result<Schema> schema() const {
+    Schema schema;
+    auto done = detail::run([&](WeirError **error) { return weir_batch_schema(get(), schema.out(), error); });
+    if (!done) return done.error();
+    return schema;
+  }
+
+  /// The number of rows.
+  [[nodiscard]] std::uint64_t rows() const noexcept { return weir_batch_rows(get()); }
 };
 
 /// Opens an Arrow IPC file or IPC stream on a local disk as a stream of batches. Every byte of it is checked: a damaged file is

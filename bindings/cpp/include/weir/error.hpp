@@ -68,6 +68,13 @@ enum class Action : std::int32_t {
 /// The name of a status as the C header has it, such as `WEIR_STATUS_FENCED`.
 [[nodiscard]] inline std::string_view to_string(Status status) noexcept { return weir_status_name(static_cast<std::int32_t>(status)); }
 
+/// What a spill store's cap refused: the details of an error with Status::disk_cap_exceeded.
+struct CapExceeded {
+  std::uint64_t cap_bytes;        ///< The cap that refused: the store's, or that of one above it.
+  std::uint64_t used_bytes;       ///< What was held below it.
+  std::uint64_t requested_bytes;  ///< What the write wanted.
+};
+
 /// An error: a status, what to do about it, a message and typed details. Immutable and cheap to copy; a default one is "no error".
 class Error {
  public:
@@ -117,6 +124,14 @@ class Error {
     const char *value = nullptr;
     if (rep_ && weir_error_detail_str(rep_->raw, name, &value)) return std::string_view(value);
     return std::nullopt;
+  }
+
+  /// What the cap of a spill store refused; nullopt if the error is another one.
+  [[nodiscard]] std::optional<CapExceeded> cap_exceeded() const noexcept {
+    if (!is(Status::disk_cap_exceeded)) return std::nullopt;
+    const auto cap = detail_u64("cap_bytes"), used = detail_u64("used_bytes"), requested = detail_u64("requested_bytes");
+    if (!cap || !used || !requested) return std::nullopt;
+    return CapExceeded{*cap, *used, *requested};
   }
 
   /// Whether there is an error.

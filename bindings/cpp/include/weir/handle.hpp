@@ -66,6 +66,9 @@ class ByteView {
   constexpr ByteView() noexcept = default;
   /// `size` bytes from `data` on.
   constexpr ByteView(const std::uint8_t *data, std::size_t size) noexcept : data_(size ? data : nullptr), size_(size) {}
+  /// The bytes of a container of bytes, such as a std::vector<std::uint8_t>.
+  template <class C, class = std::enable_if_t<std::is_convertible_v<decltype(std::declval<const C &>().data()), const std::uint8_t *>>>
+  ByteView(const C &bytes) noexcept : ByteView(bytes.data(), bytes.size()) {}  // NOLINT(google-explicit-constructor)
   /// The bytes of a text.
   explicit ByteView(std::string_view text) noexcept : ByteView(reinterpret_cast<const std::uint8_t *>(text.data()), text.size()) {}
 
@@ -169,6 +172,16 @@ void set_duration(Field &field, Duration duration, const char *name, Error &erro
   const auto count = duration.count();
   using Widest = std::common_type_t<decltype(count), std::int64_t>;
   if (count >= 0 && static_cast<Widest>(count) <= static_cast<Widest>(std::numeric_limits<Field>::max())) {
+    field = static_cast<Field>(count);
+  } else {
+    error = Error(Status::invalid_argument, Action::fix, std::string(name) + " is out of range: " + std::to_string(count));
+  }
+}
+
+/// Puts a count into a field of a C struct; one that does not fit is an error that names it.
+template <class Field>
+void set_count(Field &field, std::uint64_t count, const char *name, Error &error) {
+  if (count <= static_cast<std::uint64_t>(std::numeric_limits<Field>::max())) {
     field = static_cast<Field>(count);
   } else {
     error = Error(Status::invalid_argument, Action::fix, std::string(name) + " is out of range: " + std::to_string(count));

@@ -13,14 +13,28 @@
 #include <utility>
 #include <vector>
 
+#include "cache.hpp"
 #include "handle.hpp"
+#include "spill.hpp"
 
 namespace weir {
+
+/// The memory of a session, by its use, and who waits for some: the fields of the C struct.
+using SessionMemory = ::WeirSessionMemory;
 
 /// Options of Session::create().
 struct SessionOptions {
   /// Settings of object stores, such as credentials, by key; see store_settings(). An unknown key is an error.
   std::vector<std::pair<std::string, std::string>> store_settings = {};
+  /// The spill store of all that is opened through the session; default a local one, made when it is first asked for. Borrowed for the
+  /// call: the session keeps what it needs of it.
+  const SpillStore *spill = nullptr;
+  /// The cache of all that is opened through the session; default a built-in one, made when it is first needed. Borrowed for the call: the
+  /// session keeps what it needs of it. Entries of a local store are cached only in one that is given here.
+  const Cache *cache = nullptr;
+  /// The limit on what the session's writers have queued, its tailers have read ahead, and its cache together; 0 = none. The cache yields,
+  /// and puts wait.
+  std::uint64_t memory_bytes = 0;
 };
 
 /// What is shared by all that is opened through it: object stores with their settings, and metrics. What was opened through it
@@ -39,6 +53,9 @@ class Session : public Handle<Session, WeirSession, weir_session_free> {
     WeirSessionOptions raw = WEIR_SESSION_OPTIONS_INIT;
     raw.store_settings = settings.empty() ? nullptr : settings.data();
     raw.store_settings_len = settings.size();
+    raw.spill = options.spill != nullptr ? options.spill->get() : nullptr;
+    raw.cache = options.cache != nullptr ? options.cache->get() : nullptr;
+    raw.memory_bytes = options.memory_bytes;
     return detail::make<Session, WeirSession>(
         [&raw](WeirSession **session, WeirError **error) { return weir_session_new(&raw, session, error); });
   }
@@ -48,7 +65,34 @@ class Session : public Handle<Session, WeirSession, weir_session_free> {
     return detail::make<Buffer, WeirBuffer>([this](WeirBuffer **text, WeirError **error) { return weir_metrics_prometheus(get(), text, error); })
         .transform([](const Buffer &text) { return std::string(text.text()); });
   }
+
+  /// The session's spill store: the one of its options, or a local one without a cap. Makes no directory.
+  [[nodiscard]] Result<SpillStore> spill_store() const {
+    return detail::make<SpillStore, WeirSpillStore>(
+        [this](WeirSpillStore **store, WeirError **error) { return weir_session_spill_store(get(), store, error); });
+  }
+
+  /// The session's cache: the one of its options, or the built-in one.
+  [[nodiscard]] Result<Cache> cache() const {
+    return detail::make<Cache, WeirCache>([this](WeirCache **cache, WeirError **error) { return weir_session_cache(get(), cache, error); });
+  }
+
+  /// The memory of all that was opened through the session, by its use.
+  [[nodiscard]] Result<SessionMemory> memory() const {
+    return detail::fill<SessionMemory>([this](SessionMemory *memory, WeirError **error) { return weir_session_memory(get(), memory, error); },
+                                       WEIR_SESSION_MEMORY_INIT);
+  }
+
+  /// What waits for room below the limit on memory, for how many bytes, and how long it has: a text each, the first to get room first.
+  [[nodiscard]] Result<std::vector<std::string>> pressure() const {
+    return detail::make<Buffer, WeirBuffer>([this](WeirBuffer **text, WeirError **error) { return weir_session_pressure(get(), text, error); })
+        .transform([](const Buffer &text) { return detail::lines(text.text()); });
+  }
 };
+
+inline Result<SpillStore> SpillStore::create(const Session &session, const SpillStoreOptions &options) {
+  return create(session.get(), options);
+}
 
 /// The keys of store settings that this build of the library knows.
 [[nodiscard]] inline Result<std::vector<std::string>> store_settings() {

@@ -1,5 +1,5 @@
 /// @file
-/// weir for C++17 and later: write-ahead shards of Arrow batches on object storage. Header-only, over weir.h; link `-lweir`.
+/// weir for C++17 and later: write-ahead shards of Arrow batches on object storage, spills and a cache. Header-only, over weir.h; link `-lweir`.
 ///
 /// @code
 /// auto session = weir::Session::create();
@@ -18,11 +18,13 @@
 
 #include "async.hpp"
 #include "c_data.hpp"
+#include "cache.hpp"
 #include "error.hpp"
 #include "handle.hpp"
 #include "result.hpp"
 #include "session.hpp"
 #include "shard.hpp"
+#include "spill.hpp"
 #include "tailer.hpp"
 #include "writer.hpp"
 

@@ -18,13 +18,6 @@
 
 namespace weir {
 
-/// How the bodies of entries are compressed.
-enum class Compression : std::int32_t {
-  none = WEIR_COMPRESSION_NONE,  ///< Not at all.
-  lz4 = WEIR_COMPRESSION_LZ4,    ///< LZ4 frames: fast.
-  zstd = WEIR_COMPRESSION_ZSTD   ///< Zstandard: small.
-};
-
 namespace detail {
 inline constexpr WeirWriterOptions writer_defaults = WEIR_WRITER_OPTIONS_INIT;
 inline constexpr WeirAppenderOptions appender_defaults = WEIR_APPENDER_OPTIONS_INIT;
