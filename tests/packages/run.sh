@@ -121,7 +121,14 @@ as_cpp() {
 }
 check 'C, pkg-config' dynamic
 check 'C, pkg-config --static' static
-check 'C++, pkg-config' as_cpp
+check 'the C header in C++, pkg-config' as_cpp
+cp "$source/examples/cpp/minimal.cpp" .
+cpp_binding() {
+  # shellcheck disable=SC2046 # lists of flags
+  $cxx -std=c++17 -Wall -Wextra -Werror -o minimal minimal.cpp $(pkg-config --cflags --libs weir) &&
+    LD_LIBRARY_PATH=$prefix/lib ./minimal "$source/examples/data/flights.arrow" "$dir/data.cpp"
+}
+check 'C++, weir/weir.hpp' cpp_binding
 
 # ---- CMake
 

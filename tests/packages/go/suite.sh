@@ -19,9 +19,11 @@ go_build() {
 }
 go_runs() { LD_LIBRARY_PATH=$prefix/lib appends_crashes_tails "$dir/go-work/consumer"; }
 
+# Where Go's installer puts it is searched too.
+PATH=$PATH:/usr/local/go/bin
 if command -v go >/dev/null 2>&1; then
   check 'Go, go get and go build' in_subshell go_build
   check 'Go' go_runs
 else
-  skip "Go: go is missing (Debian: sudo apt-get install golang, or go.dev/dl)"
+  skip "Go: go 1.25 or newer is missing; get it from https://go.dev/dl/"
 fi
