@@ -13,7 +13,7 @@
 //!
 //! Small values of bytes are in quick_cache, the better of the two by far. It is sharded, though: each shard has its share of the capacity
 //! and silently refuses what is larger than that (PITFALLS K5), and each entry is taken to have its memory for itself (PITFALLS K6). So
-//! what is large against a share, or may share memory, is in [`Weighed`], which has neither limit.
+//! what is large against a share, or may share memory, is in a part of our own, which has neither limit.
 //!
 //! Both parts have one capacity: half of it is each one's own, and what one does not use of its half the other may, until it is
 //! wanted back. What is held exceeds the capacity by at most the values that are being inserted at that moment.

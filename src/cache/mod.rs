@@ -1,7 +1,7 @@
 //! The cache that all handles of a session share, over a pluggable backend.
 //!
 //! [`Cache`] is what is used: by raw [`Key`] and [`Value`], or through a [`View`] by a [`CacheKey`] that knows the type of its value.
-//! [`CacheBackend`] is what may be plugged in beneath; [`Builtin`] is there by default, and its documentation says why it is what it
+//! [`CacheBackend`] is what may be plugged in beneath; [`builtin`] is there by default, and its documentation says why it is what it
 //! is. [`conformance`] tests any backend.
 //!
 //! Guarantees, whatever the backend does:
@@ -14,7 +14,7 @@
 //! * A cache of capacity 0 is off: it holds nothing, and loaders run without regard to each other.
 
 mod backend;
-mod builtin;
+pub mod builtin;
 pub mod conformance;
 mod flight;
 mod footprint;

@@ -280,14 +280,24 @@ static void test_session_options_sizes(void) {
   session = NULL;
   longer.tail[15] = 1;
   FAILS(weir_session_new(&longer.options, &session, &err), INVALID_ARGUMENT);
-  uint32_t first = (uint32_t)offsetof(WeirSessionOptions, spill); /* the size of its first version */
-  for (uint32_t size = 0; size < first; size++) {
+  /* The first version ended with store_settings_len: programs built against it go on working. */
+  const uint32_t frozen = offsetof(WeirSessionOptions, store_settings_len) + sizeof longer.options.store_settings_len;
+  for (uint32_t size = 0; size < frozen; size++) {
     longer.options.struct_size = size;
     FAILS(weir_session_new(&longer.options, &session, &err), INVALID_ARGUMENT);
   }
   CHECK(session == NULL);
-  longer.options.struct_size = first; /* what lies behind is not its caller's */
-  memset((uint8_t *)&longer + first, 0x5a, sizeof longer - first);
+  longer.options.memory_bytes = 1; /* beyond the size given: not read */
+  for (uint32_t size = frozen; size < sizeof(WeirSessionOptions); size++) {
+    WeirSessionMemory memory = WEIR_SESSION_MEMORY_INIT;
+    longer.options.struct_size = size;
+    OK(weir_session_new(&longer.options, &session, &err));
+    OK(weir_session_memory(session, &memory, &err));
+    CHECK_EQ(memory.limit_bytes, 0);
+    weir_session_free(session);
+  }
+  longer.options.struct_size = frozen; /* what lies behind is not its caller's */
+  memset((uint8_t *)&longer + frozen, 0x5a, sizeof longer - frozen);
   OK(weir_session_new(&longer.options, &session, &err));
   weir_session_free(session);
 }
