@@ -96,7 +96,8 @@ void failures_are_misses(test::Table &table, weir::Cache &cache, test::Wrong wro
   table.wrong = wrong;
   CHECK_EQ(test::text_in(cache, {"kept", "k"}), "(none)");
   OK(cache.insert({"lost", "k"}, test::bytes("v")));
-  auto loaded = cache.get_or_insert({"kept", "k"}, [](const weir::CacheKey &) -> Result<weir::CacheContent> { return std::string("loaded"); });
+  auto load = [](const weir::CacheKey &) -> Result<weir::CacheContent> { return std::string("loaded"); };
+  auto loaded = cache.get_or_insert({"kept", "k"}, load);
   CHECK(OK(loaded) && !loaded->was_cached && loaded->value.bytes().text() == "loaded");
   FAILS(cache.clear(), storage);  // what may be left must be known
   CHECK(MUST(cache.stats()).backend_errors >= errors + 4);

@@ -186,7 +186,8 @@ class Cache : public Handle<Cache, WeirCache, weir_cache_free> {
   template <class F>
   [[nodiscard]] auto get_or_insert_async(const CacheKey &key, F &&loader) {
     auto held = std::make_unique<std::decay_t<F>>(std::forward<F>(loader));
-    auto call = [held = std::move(held)](const WeirCache *cache, const WeirCacheKey *raw, WeirCompletion completion, WeirError **error) mutable {
+    auto call = [held = std::move(held)](const WeirCache *cache, const WeirCacheKey *raw, WeirCompletion completion,
+                                         WeirError **error) mutable {
       return weir_cache_get_or_insert_async(cache, raw, detail::c_loader(std::move(held)), completion, error);
     };
     return detail::on_key<Cached>(get(), key, std::move(call));

@@ -64,8 +64,8 @@ struct CachedBatch {
   Schema schema;  ///< Its schema.
 };
 
-/// A lease on a cached value: what it holds stays valid and as it is until the lease is destroyed, also after the entry is evicted, replaced
-/// or invalidated. Immutable.
+/// A lease on a cached value: what it holds stays valid and as it is until the lease is destroyed, also after the entry is evicted,
+/// replaced or invalidated. Immutable.
 class CacheValue : public Handle<CacheValue, WeirCacheValue, weir_cache_value_free> {
  public:
   static constexpr WeirResult result_kind = WEIR_RESULT_CACHE_VALUE;  ///< How events tell it.
