@@ -105,6 +105,8 @@ where
             if let Err(failure) = &outcome {
                 handle.poison(failure);
             }
+            // Whoever frees the handle because of the completion finds that it was the last to hold it.
+            drop(handle);
             completion.complete(outcome);
         };
         runtime::env().spawn.spawn(Box::pin(task), blocking);
