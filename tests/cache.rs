@@ -205,6 +205,25 @@ fn an_invalidation_waits_for_what_is_being_stored() {
     assert!(now(cache.get(key("p", "k"))).is_none());
 }
 
+/// PITFALLS K3, found by the model: of two invalidations at once, each waits for what is being stored.
+#[test]
+fn every_invalidation_waits_for_what_is_being_stored() {
+    let table = Table::new(Wrong::HoldsInserts);
+    let cache = Cache::new(table.clone(), Arc::new(Sim::new(0).clock()), None);
+    let mut load = pin!(cache.get_or_insert(key("p", "k"), async { Ok(text("old")) }));
+    assert!(poll(&mut load).is_none());
+    let (mut first, mut second) = (pin!(cache.clear()), pin!(cache.invalidate_prefix(b"p")));
+    assert!(poll(&mut first).is_none() && poll(&mut second).is_none(), "neither is done");
+    table.let_through.add_permits(1);
+    poll(&mut load).unwrap().unwrap();
+    poll(&mut second).unwrap().unwrap();
+    assert!(now(cache.get(key("p", "k"))).is_none());
+    *table.wrong.lock().unwrap() = Wrong::Nothing;
+    let (value, cached) = now(cache.get_or_insert(key("p", "k"), async { Ok(text("new")) })).unwrap();
+    assert_eq!((said(&value), cached), ("new".into(), false));
+    poll(&mut first).unwrap().unwrap();
+}
+
 /// PITFALLS K3: insertions at the same time neither break it nor are left half done.
 #[test]
 fn inserting_during_clear_leaves_nothing_older_than_it() {

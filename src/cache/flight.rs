@@ -5,7 +5,8 @@
 //! has one of those who wait lead in its place, with its own loader.
 //!
 //! An invalidation takes the loads that it concerns off the list: who comes after it loads anew, and what a load brings that began
-//! before is not stored (PITFALLS K4). A value that is just being stored is waited for, and removed with the rest (PITFALLS K3).
+//! before is not stored (PITFALLS K4). A value that is just being stored is waited for, and removed with the rest (PITFALLS K3); its
+//! load stays on the list until that is done, so that every invalidation meanwhile waits for it.
 
 use std::cell::RefCell;
 use std::future::Future;
@@ -87,8 +88,11 @@ impl Flights {
                 }
                 let mut state = flight.state.lock();
                 match *state {
+                    State::Storing => {
+                        storing.push(Arc::clone(flight));
+                        return true;
+                    }
                     State::Loading => *state = State::Overtaken,
-                    State::Storing => storing.push(Arc::clone(flight)),
                     State::Overtaken | State::Landed(_) | State::Lost => {}
                 }
                 false
@@ -146,8 +150,9 @@ impl Lead {
         may
     }
 
-    /// Hands the value to those who wait.
+    /// Hands the value to those who wait. Nobody joins them any more: who comes now asks the backend.
     pub fn land(self, value: Value) {
+        remove(&self.flights, &self.key, &self.flight);
         self.flight.end(State::Landed(value));
     }
 

@@ -252,11 +252,12 @@ impl Cache {
         L: FnOnce(Loading) -> F,
         F: Future<Output = Result<A::Wanted>>,
     {
-        // Another load may have ended between the look and the lead.
+        // Another load may have ended between the look and the lead. Those who wait look for themselves: an invalidation may have been
+        // done between our look and their coming.
         if let Some(value) = self.lookup(key).await
             && let Some(found) = self.open(&value, access)?
         {
-            lead.land(value);
+            drop(lead);
             self.count(true);
             return Ok((found, true));
         }
