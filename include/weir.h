@@ -3559,7 +3559,8 @@ WeirStatus weir_cache_get_or_insert_async(const WeirCache *cache,
  * @param prefix_len  how many
  * @param timeout_ms  how long to wait for a backend of the caller's, beside its own deadline; < 0 = for ever
  * @param error       receives the error, unless NULL
- * @return WEIR_STATUS_OK; WEIR_STATUS_STORAGE if the backend failed, WEIR_STATUS_TIMED_OUT: then entries may be left; WEIR_STATUS_INVALID_ARGUMENT
+ * @return WEIR_STATUS_OK; WEIR_STATUS_STORAGE if the backend failed, WEIR_STATUS_INVALID_DATA if it answered with garbage,
+ *         WEIR_STATUS_TIMED_OUT: then entries may be left; WEIR_STATUS_INVALID_ARGUMENT
  */
 WeirStatus weir_cache_invalidate_prefix(const WeirCache *cache,
                                         const uint8_t *prefix,

@@ -5,7 +5,8 @@
 //! has one of those who wait lead in its place, with its own loader.
 //!
 //! An invalidation takes the loads that it concerns off the list: who comes after it loads anew, and what a load brings that began
-//! before is not stored (PITFALLS K4). A value that is just being stored is waited for, and removed with the rest (PITFALLS K3).
+//! before is not stored (PITFALLS K4). A value that is just being stored is waited for, and removed with the rest (PITFALLS K3); its
+//! load stays on the list until that is done, so that every invalidation meanwhile waits for it.
 
 use std::cell::RefCell;
 use std::future::Future;
@@ -79,13 +80,6 @@ impl Flights {
 
     /// Takes the loads that `concerned` says off the list and has their values not stored; waits for those being stored.
     pub async fn overtake(&self, concerned: impl Fn(Key<'_>) -> bool) {
-        for flight in self.detach(concerned) {
-            flight.wait_while(|state| matches!(state, State::Storing)).await;
-        }
-    }
-
-    /// [`Self::overtake`] without the wait: says which are being stored. They stay on the list, for others to wait for them as well.
-    pub fn detach(&self, concerned: impl Fn(Key<'_>) -> bool) -> Vec<Arc<Flight>> {
         let mut storing = Vec::new();
         for shard in &self.shards {
             shard.lock().retain(|key, flight| {
@@ -94,17 +88,19 @@ impl Flights {
                 }
                 let mut state = flight.state.lock();
                 match *state {
-                    State::Loading => *state = State::Overtaken,
                     State::Storing => {
                         storing.push(Arc::clone(flight));
                         return true;
                     }
+                    State::Loading => *state = State::Overtaken,
                     State::Overtaken | State::Landed(_) | State::Lost => {}
                 }
                 false
             });
         }
-        storing
+        for flight in storing {
+            flight.wait_while(|state| matches!(state, State::Storing)).await;
+        }
     }
 }
 
@@ -154,7 +150,7 @@ impl Lead {
         may
     }
 
-    /// Hands the value to those who wait. Who asks from now on does not: an invalidation may have waited for this.
+    /// Hands the value to those who wait. Nobody joins them any more: who comes now asks the backend.
     pub fn land(self, value: Value) {
         remove(&self.flights, &self.key, &self.flight);
         self.flight.end(State::Landed(value));

@@ -252,11 +252,12 @@ impl Cache {
         L: FnOnce(Loading) -> F,
         F: Future<Output = Result<A::Wanted>>,
     {
-        // Another load may have ended between the look and the lead.
+        // Another load may have ended between the look and the lead. Those who wait look for themselves: an invalidation may have been
+        // done between our look and their coming.
         if let Some(value) = self.lookup(key).await
             && let Some(found) = self.open(&value, access)?
         {
-            lead.land(value);
+            drop(lead);
             self.count(true);
             return Ok((found, true));
         }
@@ -285,7 +286,8 @@ impl Cache {
     /// The backend's: then entries may be left. `TimedOut`.
     pub async fn invalidate_prefix(&self, prefix: &[u8]) -> Result<()> {
         let Some(backend) = &self.0.backend else { return Ok(()) };
-        self.overtaking(|key| key.is_under(prefix), self.within("invalidate_prefix", || backend.invalidate_prefix(prefix))).await
+        self.0.flights.overtake(|key| key.is_under(prefix)).await;
+        self.within("invalidate_prefix", || backend.invalidate_prefix(prefix)).await
     }
 
     /// Removes all entries. When it succeeds they are gone, and loaders that run put none back.
@@ -294,16 +296,8 @@ impl Cache {
     /// As [`Self::invalidate_prefix`].
     pub async fn clear(&self) -> Result<()> {
         let Some(backend) = &self.0.backend else { return Ok(()) };
-        self.overtaking(|_| true, self.within("clear", || backend.clear())).await
-    }
-
-    /// Removes entries by `removal`, and keeps the loads that `concerned` says from bringing one back.
-    async fn overtaking(&self, concerned: impl Fn(Key<'_>) -> bool, removal: impl Future<Output = Result<()>>) -> Result<()> {
-        self.0.flights.overtake(&concerned).await;
-        let outcome = removal.await;
-        // A load that began meanwhile may have found the entry that was still there: who asks from now on must not get it.
-        self.0.flights.detach(&concerned);
-        outcome
+        self.0.flights.overtake(|_| true).await;
+        self.within("clear", || backend.clear()).await
     }
 
     /// How many entries there are; `None` if the backend cannot tell.

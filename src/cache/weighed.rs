@@ -121,13 +121,14 @@ impl Weighed {
             age: AtomicU64::new(self.ages.fetch_add(1, Ordering::Relaxed)),
         });
         let index = at(hash);
+        // Before others can remove it.
+        self.len.fetch_add(1, Ordering::AcqRel);
         let mut shard = self.shards[index].write();
         let old = shard.take(hash, |old| key.equivalent(&old.key));
         shard.table.insert_unique(hash, Arc::clone(&node), |node| node.hash);
         shard.ring.push_back(node);
         self.oldest[index].store(shard.first(), Ordering::Release);
         drop(shard);
-        self.len.fetch_add(1, Ordering::AcqRel);
         old.into_iter().for_each(|node| self.release(node));
     }
 
