@@ -15,6 +15,7 @@ import java.util.concurrent.CompletionException;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicLong;
+import java.util.concurrent.atomic.AtomicReference;
 import org.apache.arrow.c.ArrowArray;
 import org.apache.arrow.c.ArrowArrayStream;
 import org.apache.arrow.c.ArrowSchema;
@@ -181,13 +182,13 @@ class StoresTest {
 
     @Override
     public CompletionStage<?> invalidatePrefix(byte[] prefix) throws Exception {
-      values.keySet().removeIf(key -> key.hasPrefix(prefix) && drop(key));
+      for (CacheKey key : values.keySet()) {
+        CacheValue gone = key.hasPrefix(prefix) ? values.remove(key) : null; // first out of the map, so that no lease is taken on it any more
+        if (gone != null) {
+          gone.close();
+        }
+      }
       return null;
-    }
-
-    private boolean drop(CacheKey key) {
-      values.get(key).close();
-      return true;
     }
 
     @Override
@@ -270,8 +271,19 @@ class StoresTest {
             throw new AssertionError("closed");
           }
         };
-    assertThrows(
-        InvalidArgumentException.class, () -> Weir.cache(CacheOptions.defaults().withBackend(backend).withCapacityBytes(1 << 20)).close());
+    AtomicReference<WeirException> refused = new AtomicReference<>();
+    Weir.logTo(
+        (level, target, message) -> { // where nothing may block
+          try {
+            Cache.checkBackend(backend);
+          } catch (WeirException e) {
+            refused.compareAndSet(null, e);
+          }
+        });
+    f.writer().close(); // logs the claim
+    Weir.logTo(null);
+    Fixture.eventually(1, () -> refused.get() == null ? 0 : 1, "refusals");
+    assertInstanceOf(WouldDeadlockException.class, refused.get());
     assertEquals(0, CacheUpcalls.known());
   }
 
