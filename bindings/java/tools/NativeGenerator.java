@@ -32,13 +32,15 @@ public final class NativeGenerator {
           "weir_entry_bytes", "weir_entry_batch_count",
           "weir_manifest_version", "weir_manifest_writer_epoch", "weir_manifest_replay_after", "weir_manifest_last_seen",
           "weir_manifest_current_generation", "weir_manifest_is_sealed", "weir_manifest_shard_spec_id", "weir_manifest_sstable_count",
-          "weir_manifest_field_count");
+          "weir_manifest_field_count", "weir_spill_store_cap_bytes", "weir_spill_store_used_bytes", "weir_spill_len",
+          "weir_spill_stored_bytes", "weir_spill_rows", "weir_spill_batch_count", "weir_cache_value_kind");
 
   private record Member(String type, String name) {}
 
   private record Function(String returns, String name, List<Member> parameters, String declaration) {}
 
   private final Map<String, Long> constants = new LinkedHashMap<>();
+  private final Map<String, Long> numbers = new LinkedHashMap<>();
   private final Map<String, List<Member>> structs = new LinkedHashMap<>();
   private final Map<String, List<Member>> callbacks = new LinkedHashMap<>();
   private final List<Function> functions = new ArrayList<>();
@@ -75,6 +77,10 @@ public final class NativeGenerator {
     Matcher define = Pattern.compile("(?m)^#define (WEIR_(?:VERSION_\\w+|ABI_VERSION)) (\\d+)$").matcher(text);
     while (define.find()) {
       constants.put(define.group(1), Long.parseLong(define.group(2)));
+    }
+    Matcher unknown = Pattern.compile("(?m)^#define (WEIR_\\w+) UINT64_MAX$").matcher(text);
+    while (unknown.find()) {
+      numbers.put(unknown.group(1), -1L);
     }
     text = text.replaceAll("(?m)\\\\\n", " ").replaceAll("(?m)^#.*$", "").replaceAll("extern \"C\" \\{", " ");
     text = text.replaceAll(":\\s*int32_t\\s*\\{", "{");
@@ -128,7 +134,7 @@ public final class NativeGenerator {
       List<Member> members = new ArrayList<>();
       for (String member : m.group(1).split(";")) {
         if (!member.isBlank()) {
-          members.add(member(member.strip()));
+          members.add(field(m.group(2), member.strip()));
         }
       }
       structs.put(m.group(2), members);
@@ -153,6 +159,20 @@ public final class NativeGenerator {
       return;
     }
     throw new IllegalStateException("not understood: " + item);
+  }
+
+  /** A field; one that is a function gets a type of its own, called like struct and field. */
+  private Member field(String struct, String text) {
+    Matcher m = Pattern.compile("(.+?) ?\\(\\*(\\w+)\\)\\((.*)\\)").matcher(text);
+    if (!m.matches()) {
+      return member(text);
+    }
+    List<Member> members = new ArrayList<>();
+    members.add(new Member(m.group(1), "return"));
+    members.addAll(parameters(m.group(3)));
+    String type = struct + "_" + m.group(2);
+    callbacks.put(type, members);
+    return new Member(type, m.group(2));
   }
 
   private static List<Member> parameters(String text) {
@@ -271,6 +291,7 @@ public final class NativeGenerator {
     line("  private Native() {}");
     line("");
     constants.forEach((name, value) -> line("  static final int " + name + " = " + value + ";"));
+    numbers.forEach((name, value) -> line("  static final long " + name + " = " + value + "L;"));
     structs.forEach(this::struct);
     callbacks.forEach(this::callback);
     functions.forEach(this::function);

@@ -68,6 +68,14 @@ final class Batches {
     return scratch.array;
   }
 
+  /** The same with its schema, which is to be released. */
+  static MemorySegment export(VectorSchemaRoot root, DictionaryProvider dictionaries, Scratch scratch, ArrowSchema schema) {
+    scratch.array.set(ValueLayout.JAVA_LONG, ARRAY_RELEASE, 0);
+    BufferAllocator allocator = root.getFieldVectors().isEmpty() ? own() : root.getFieldVectors().getFirst().getAllocator();
+    Data.exportVectorSchemaRoot(allocator, root, dictionaries, ArrowArray.wrap(scratch.array.address()), schema);
+    return scratch.array;
+  }
+
   /**
    * Imports a batch, which is moved out of the struct. The vectors of arrow-java's struct vector become the root's own; arrow-java's import of a
    * root makes all of them twice.

@@ -7,6 +7,8 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
+import java.util.function.UnaryOperator;
+import org.apache.arrow.vector.VectorSchemaRoot;
 
 /**
  * The completion queue of the process and the one platform thread, a daemon, that drains it, so that no thread of the library's enters
@@ -28,17 +30,18 @@ final class Completions {
      *
      * @param error null on success
      * @param raw the result's pointer or number
+     * @param ack the acknowledgement, and after it, at {@link Decoder#VALUE}, the number
      * @return whether it was the last
      */
     boolean arrive(WeirException error, long raw, MemorySegment ack);
   }
 
   /** A future that one event completes. */
-  record Single<T>(CompletableFuture<T> future, Decoder<T> decoder) implements Expected {
+  record Single<T>(CompletableFuture<T> future, Decoder<T> decoder, UnaryOperator<WeirException> errors) implements Expected {
     @Override
     public boolean arrive(WeirException error, long raw, MemorySegment ack) {
       if (error != null) {
-        future.completeExceptionally(error);
+        future.completeExceptionally(errors.apply(error));
         return true;
       }
       T value;
@@ -48,10 +51,19 @@ final class Completions {
         future.completeExceptionally(e);
         return true;
       }
-      if (!future.complete(value) && value instanceof Handle handle) {
-        handle.shut(); // nobody waits for it any more
+      if (!future.complete(value)) {
+        drop(value);
       }
       return true;
+    }
+
+    /** Nobody waits for it any more. A handle's own close might block this thread. */
+    private static void drop(Object value) {
+      if (value instanceof Handle handle) {
+        handle.shut();
+      } else if (value instanceof VectorSchemaRoot batch) {
+        batch.close();
+      }
     }
   }
 
@@ -162,7 +174,7 @@ final class Completions {
       WeirException error = status == 0 ? null : WeirException.take(status, event.get(ValueLayout.ADDRESS, Native.WeirEvent.error));
       boolean number = event.get(ValueLayout.JAVA_INT, Native.WeirEvent.result_kind) == Native.WEIR_RESULT_NONE;
       long raw = event.get(ValueLayout.JAVA_LONG, number ? Native.WeirEvent.value : Native.WeirEvent.result);
-      last = receiver.arrive(error, raw, event.asSlice(Native.WeirEvent.ack, Native.WeirAck.SIZE));
+      last = receiver.arrive(error, raw, event.asSlice(Native.WeirEvent.ack));
     } catch (Throwable thrown) {
       Weir.LOGGER.log(System.Logger.Level.ERROR, "a completion failed", thrown);
     } finally {

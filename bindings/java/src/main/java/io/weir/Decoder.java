@@ -25,6 +25,12 @@ interface Decoder<T> {
   /** A {@code WeirManifest *}. */
   Decoder<Manifest> MANIFEST = (raw, ack) -> Manifest.take(MemorySegment.ofAddress(raw));
 
+  /** A {@code WeirBuffer *} with bytes. */
+  Decoder<byte[]> BYTES = (raw, ack) -> Text.takeBytes(MemorySegment.ofAddress(raw));
+
+  /** Where, after the acknowledgement, the number is that comes with a pointer. */
+  long VALUE = Native.WeirAck.SIZE;
+
   /** An owned pointer or a number, and an acknowledgement; which of them is filled depends on the call. */
   T decode(long raw, MemorySegment ack);
 

@@ -12,9 +12,9 @@ record Failure(int code, String message, Action action, Map<String, Object> deta
   /** The names of details; the C ABI looks them up by name. A test compares them with the library's source. */
   static final List<String> NUMBERS =
       List.of(
-          "accepted", "bytes", "cap_bytes", "durable", "epoch", "fenced_by_epoch", "first_position", "floor_bytes", "free_bytes",
-          "in_flight_bytes", "limit_bytes", "pending_bytes", "position", "replay_after", "requested_bytes", "reserved_bytes", "sequence",
-          "used_bytes", "version");
+          "accepted", "batch", "bytes", "cap_bytes", "durable", "epoch", "fenced_by_epoch", "first_position", "floor_bytes", "free_bytes",
+          "in_flight_bytes", "limit_bytes", "pending_bytes", "position", "replay_after", "requested_bytes", "reserved_bytes", "rule",
+          "sequence", "session_limit_bytes", "session_queued_bytes", "session_read_ahead_bytes", "used_bytes", "version");
 
   static final List<String> TEXTS = List.of("call", "cause", "field", "file", "object", "path", "root", "shard");
 

@@ -4,6 +4,7 @@ import java.lang.foreign.MemorySegment;
 import java.lang.invoke.MethodHandles;
 import java.lang.invoke.VarHandle;
 import java.util.concurrent.CompletableFuture;
+import java.util.function.UnaryOperator;
 
 /**
  * A handle of the library's. Calls hold a lease on it: it is freed when it was closed and the last of them has returned, so closing
@@ -93,6 +94,11 @@ abstract class Handle {
 
   /** Starts the `_async` form; what it is refused for is in the future. */
   final <T> CompletableFuture<T> start(Decoder<T> decoder, Async async) {
+    return start(decoder, UnaryOperator.identity(), async);
+  }
+
+  /** The same; `errors` completes what comes later with what the binding knows. */
+  final <T> CompletableFuture<T> start(Decoder<T> decoder, UnaryOperator<WeirException> errors, Async async) {
     CompletableFuture<T> future = new CompletableFuture<>();
     MemorySegment handle;
     try {
@@ -102,7 +108,7 @@ abstract class Handle {
     }
     try (Scratch scratch = Scratch.take()) {
       Completions completions = Completions.current();
-      long token = completions.expect(new Completions.Single<>(future, decoder));
+      long token = completions.expect(new Completions.Single<>(future, decoder, errors));
       int status = async.call(handle, completions.completion(scratch, token), scratch.error);
       if (status != Native.WEIR_STATUS_OK) {
         completions.forget(token);

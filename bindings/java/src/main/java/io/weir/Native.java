@@ -64,6 +64,9 @@ final class Native {
   static final int WEIR_RESULT_ENTRY = 4;
   static final int WEIR_RESULT_BUFFER = 5;
   static final int WEIR_RESULT_MANIFEST = 6;
+  static final int WEIR_RESULT_SPILL = 7;
+  static final int WEIR_RESULT_BATCH = 8;
+  static final int WEIR_RESULT_CACHE_VALUE = 9;
   static final int WEIR_LOG_LEVEL_OFF = 0;
   static final int WEIR_LOG_LEVEL_ERROR = 1;
   static final int WEIR_LOG_LEVEL_WARN = 2;
@@ -73,6 +76,15 @@ final class Native {
   static final int WEIR_COMPRESSION_NONE = 0;
   static final int WEIR_COMPRESSION_LZ4 = 1;
   static final int WEIR_COMPRESSION_ZSTD = 2;
+  static final int WEIR_SPILL_BACKEND_LOCAL = 0;
+  static final int WEIR_SPILL_BACKEND_MEMORY = 1;
+  static final int WEIR_SPILL_BACKEND_OBJECT = 2;
+  static final int WEIR_SPILL_BACKEND_TIERED = 3;
+  static final int WEIR_CACHE_KIND_NONE = 0;
+  static final int WEIR_CACHE_KIND_BYTES = 1;
+  static final int WEIR_CACHE_KIND_BATCH = 2;
+  static final int WEIR_CACHE_KIND_OBJECT = 3;
+  static final long WEIR_CACHE_UNKNOWN = -1L;
 
   /** {@code WeirRuntimeOptions} */
   static final class WeirRuntimeOptions {
@@ -213,13 +225,53 @@ final class Native {
             JAVA_INT.withName("struct_size"),
             JAVA_INT.withName("reserved"),
             ADDRESS.withName("store_settings"),
-            JAVA_LONG.withName("store_settings_len"))
+            JAVA_LONG.withName("store_settings_len"),
+            ADDRESS.withName("spill"),
+            ADDRESS.withName("cache"),
+            JAVA_LONG.withName("memory_bytes"))
             .withName("WeirSessionOptions");
     static final long SIZE = LAYOUT.byteSize();
     static final long struct_size = LAYOUT.byteOffset(PathElement.groupElement("struct_size"));
     static final long reserved = LAYOUT.byteOffset(PathElement.groupElement("reserved"));
     static final long store_settings = LAYOUT.byteOffset(PathElement.groupElement("store_settings"));
     static final long store_settings_len = LAYOUT.byteOffset(PathElement.groupElement("store_settings_len"));
+    static final long spill = LAYOUT.byteOffset(PathElement.groupElement("spill"));
+    static final long cache = LAYOUT.byteOffset(PathElement.groupElement("cache"));
+    static final long memory_bytes = LAYOUT.byteOffset(PathElement.groupElement("memory_bytes"));
+  }
+
+  /** {@code WeirSessionMemory} */
+  static final class WeirSessionMemory {
+    private WeirSessionMemory() {}
+
+    static final StructLayout LAYOUT =
+        MemoryLayout.structLayout(
+            JAVA_INT.withName("struct_size"),
+            JAVA_INT.withName("reserved"),
+            JAVA_LONG.withName("limit_bytes"),
+            JAVA_LONG.withName("queue_bytes"),
+            JAVA_LONG.withName("memtable_bytes"),
+            JAVA_LONG.withName("read_ahead_bytes"),
+            JAVA_LONG.withName("cache_bytes"),
+            JAVA_LONG.withName("waiting"),
+            JAVA_LONG.withName("waiting_bytes"),
+            JAVA_LONG.withName("longest_wait_ns"),
+            JAVA_LONG.withName("waits"),
+            JAVA_LONG.withName("waited_ns"))
+            .withName("WeirSessionMemory");
+    static final long SIZE = LAYOUT.byteSize();
+    static final long struct_size = LAYOUT.byteOffset(PathElement.groupElement("struct_size"));
+    static final long reserved = LAYOUT.byteOffset(PathElement.groupElement("reserved"));
+    static final long limit_bytes = LAYOUT.byteOffset(PathElement.groupElement("limit_bytes"));
+    static final long queue_bytes = LAYOUT.byteOffset(PathElement.groupElement("queue_bytes"));
+    static final long memtable_bytes = LAYOUT.byteOffset(PathElement.groupElement("memtable_bytes"));
+    static final long read_ahead_bytes = LAYOUT.byteOffset(PathElement.groupElement("read_ahead_bytes"));
+    static final long cache_bytes = LAYOUT.byteOffset(PathElement.groupElement("cache_bytes"));
+    static final long waiting = LAYOUT.byteOffset(PathElement.groupElement("waiting"));
+    static final long waiting_bytes = LAYOUT.byteOffset(PathElement.groupElement("waiting_bytes"));
+    static final long longest_wait_ns = LAYOUT.byteOffset(PathElement.groupElement("longest_wait_ns"));
+    static final long waits = LAYOUT.byteOffset(PathElement.groupElement("waits"));
+    static final long waited_ns = LAYOUT.byteOffset(PathElement.groupElement("waited_ns"));
   }
 
   /** {@code WeirShardField} */
@@ -442,6 +494,258 @@ final class Native {
     static final long reserved2 = LAYOUT.byteOffset(PathElement.groupElement("reserved2"));
   }
 
+  /** {@code WeirSpillStoreOptions} */
+  static final class WeirSpillStoreOptions {
+    private WeirSpillStoreOptions() {}
+
+    static final StructLayout LAYOUT =
+        MemoryLayout.structLayout(
+            JAVA_INT.withName("struct_size"),
+            JAVA_INT.withName("backend"),
+            ADDRESS.withName("location"),
+            JAVA_LONG.withName("cap_bytes"),
+            JAVA_LONG.withName("memory_bytes"),
+            JAVA_LONG.withName("min_free_bytes"),
+            JAVA_LONG.withName("reclaim_age_ms"),
+            JAVA_INT.withName("buffer_bytes"),
+            JAVA_INT.withName("reserved"))
+            .withName("WeirSpillStoreOptions");
+    static final long SIZE = LAYOUT.byteSize();
+    static final long struct_size = LAYOUT.byteOffset(PathElement.groupElement("struct_size"));
+    static final long backend = LAYOUT.byteOffset(PathElement.groupElement("backend"));
+    static final long location = LAYOUT.byteOffset(PathElement.groupElement("location"));
+    static final long cap_bytes = LAYOUT.byteOffset(PathElement.groupElement("cap_bytes"));
+    static final long memory_bytes = LAYOUT.byteOffset(PathElement.groupElement("memory_bytes"));
+    static final long min_free_bytes = LAYOUT.byteOffset(PathElement.groupElement("min_free_bytes"));
+    static final long reclaim_age_ms = LAYOUT.byteOffset(PathElement.groupElement("reclaim_age_ms"));
+    static final long buffer_bytes = LAYOUT.byteOffset(PathElement.groupElement("buffer_bytes"));
+    static final long reserved = LAYOUT.byteOffset(PathElement.groupElement("reserved"));
+  }
+
+  /** {@code WeirSpillStats} */
+  static final class WeirSpillStats {
+    private WeirSpillStats() {}
+
+    static final StructLayout LAYOUT =
+        MemoryLayout.structLayout(
+            JAVA_INT.withName("struct_size"),
+            JAVA_INT.withName("reserved"),
+            JAVA_LONG.withName("live_bytes"),
+            JAVA_LONG.withName("peak_bytes"),
+            JAVA_LONG.withName("cap_bytes"),
+            JAVA_LONG.withName("memory_bytes"),
+            JAVA_LONG.withName("open_spills"),
+            JAVA_LONG.withName("open_writers"),
+            JAVA_LONG.withName("spills_total"),
+            JAVA_LONG.withName("written_bytes"),
+            JAVA_LONG.withName("read_bytes"),
+            JAVA_LONG.withName("cap_refusals"),
+            JAVA_LONG.withName("floor_refusals"),
+            JAVA_LONG.withName("write_ns"),
+            JAVA_LONG.withName("read_ns"),
+            JAVA_LONG.withName("swept_directories"),
+            JAVA_LONG.withName("swept_bytes"))
+            .withName("WeirSpillStats");
+    static final long SIZE = LAYOUT.byteSize();
+    static final long struct_size = LAYOUT.byteOffset(PathElement.groupElement("struct_size"));
+    static final long reserved = LAYOUT.byteOffset(PathElement.groupElement("reserved"));
+    static final long live_bytes = LAYOUT.byteOffset(PathElement.groupElement("live_bytes"));
+    static final long peak_bytes = LAYOUT.byteOffset(PathElement.groupElement("peak_bytes"));
+    static final long cap_bytes = LAYOUT.byteOffset(PathElement.groupElement("cap_bytes"));
+    static final long memory_bytes = LAYOUT.byteOffset(PathElement.groupElement("memory_bytes"));
+    static final long open_spills = LAYOUT.byteOffset(PathElement.groupElement("open_spills"));
+    static final long open_writers = LAYOUT.byteOffset(PathElement.groupElement("open_writers"));
+    static final long spills_total = LAYOUT.byteOffset(PathElement.groupElement("spills_total"));
+    static final long written_bytes = LAYOUT.byteOffset(PathElement.groupElement("written_bytes"));
+    static final long read_bytes = LAYOUT.byteOffset(PathElement.groupElement("read_bytes"));
+    static final long cap_refusals = LAYOUT.byteOffset(PathElement.groupElement("cap_refusals"));
+    static final long floor_refusals = LAYOUT.byteOffset(PathElement.groupElement("floor_refusals"));
+    static final long write_ns = LAYOUT.byteOffset(PathElement.groupElement("write_ns"));
+    static final long read_ns = LAYOUT.byteOffset(PathElement.groupElement("read_ns"));
+    static final long swept_directories = LAYOUT.byteOffset(PathElement.groupElement("swept_directories"));
+    static final long swept_bytes = LAYOUT.byteOffset(PathElement.groupElement("swept_bytes"));
+  }
+
+  /** {@code WeirSpillOptions} */
+  static final class WeirSpillOptions {
+    private WeirSpillOptions() {}
+
+    static final StructLayout LAYOUT =
+        MemoryLayout.structLayout(
+            JAVA_INT.withName("struct_size"),
+            JAVA_INT.withName("compression"),
+            JAVA_BYTE.withName("encrypt"),
+            JAVA_BYTE.withName("validate"),
+            MemoryLayout.sequenceLayout(6, JAVA_BYTE).withName("reserved"))
+            .withName("WeirSpillOptions");
+    static final long SIZE = LAYOUT.byteSize();
+    static final long struct_size = LAYOUT.byteOffset(PathElement.groupElement("struct_size"));
+    static final long compression = LAYOUT.byteOffset(PathElement.groupElement("compression"));
+    static final long encrypt = LAYOUT.byteOffset(PathElement.groupElement("encrypt"));
+    static final long validate = LAYOUT.byteOffset(PathElement.groupElement("validate"));
+    static final long reserved = LAYOUT.byteOffset(PathElement.groupElement("reserved"));
+  }
+
+  /** {@code WeirBytes} */
+  static final class WeirBytes {
+    private WeirBytes() {}
+
+    static final StructLayout LAYOUT =
+        MemoryLayout.structLayout(
+            ADDRESS.withName("data"),
+            JAVA_LONG.withName("len"))
+            .withName("WeirBytes");
+    static final long SIZE = LAYOUT.byteSize();
+    static final long data = LAYOUT.byteOffset(PathElement.groupElement("data"));
+    static final long len = LAYOUT.byteOffset(PathElement.groupElement("len"));
+  }
+
+  /** {@code WeirSpillReadOptions} */
+  static final class WeirSpillReadOptions {
+    private WeirSpillReadOptions() {}
+
+    static final StructLayout LAYOUT =
+        MemoryLayout.structLayout(
+            JAVA_INT.withName("struct_size"),
+            JAVA_BYTE.withName("map"),
+            JAVA_BYTE.withName("verify"),
+            MemoryLayout.sequenceLayout(2, JAVA_BYTE).withName("reserved"))
+            .withName("WeirSpillReadOptions");
+    static final long SIZE = LAYOUT.byteSize();
+    static final long struct_size = LAYOUT.byteOffset(PathElement.groupElement("struct_size"));
+    static final long map = LAYOUT.byteOffset(PathElement.groupElement("map"));
+    static final long verify = LAYOUT.byteOffset(PathElement.groupElement("verify"));
+    static final long reserved = LAYOUT.byteOffset(PathElement.groupElement("reserved"));
+  }
+
+  /** {@code WeirCacheKey} */
+  static final class WeirCacheKey {
+    private WeirCacheKey() {}
+
+    static final StructLayout LAYOUT =
+        MemoryLayout.structLayout(
+            ADDRESS.withName("prefix"),
+            JAVA_LONG.withName("prefix_len"),
+            ADDRESS.withName("key"),
+            JAVA_LONG.withName("key_len"),
+            ADDRESS.withName("type_name"))
+            .withName("WeirCacheKey");
+    static final long SIZE = LAYOUT.byteSize();
+    static final long prefix = LAYOUT.byteOffset(PathElement.groupElement("prefix"));
+    static final long prefix_len = LAYOUT.byteOffset(PathElement.groupElement("prefix_len"));
+    static final long key = LAYOUT.byteOffset(PathElement.groupElement("key"));
+    static final long key_len = LAYOUT.byteOffset(PathElement.groupElement("key_len"));
+    static final long type_name = LAYOUT.byteOffset(PathElement.groupElement("type_name"));
+  }
+
+  /** {@code WeirCacheBackend} */
+  static final class WeirCacheBackend {
+    private WeirCacheBackend() {}
+
+    static final StructLayout LAYOUT =
+        MemoryLayout.structLayout(
+            JAVA_INT.withName("struct_size"),
+            JAVA_INT.withName("reserved"),
+            ADDRESS.withName("ctx"),
+            ADDRESS.withName("release"),
+            ADDRESS.withName("get"),
+            ADDRESS.withName("insert"),
+            ADDRESS.withName("invalidate_prefix"),
+            ADDRESS.withName("clear"),
+            ADDRESS.withName("num_entries"),
+            ADDRESS.withName("size_bytes"))
+            .withName("WeirCacheBackend");
+    static final long SIZE = LAYOUT.byteSize();
+    static final long struct_size = LAYOUT.byteOffset(PathElement.groupElement("struct_size"));
+    static final long reserved = LAYOUT.byteOffset(PathElement.groupElement("reserved"));
+    static final long ctx = LAYOUT.byteOffset(PathElement.groupElement("ctx"));
+    static final long release = LAYOUT.byteOffset(PathElement.groupElement("release"));
+    static final long get = LAYOUT.byteOffset(PathElement.groupElement("get"));
+    static final long insert = LAYOUT.byteOffset(PathElement.groupElement("insert"));
+    static final long invalidate_prefix = LAYOUT.byteOffset(PathElement.groupElement("invalidate_prefix"));
+    static final long clear = LAYOUT.byteOffset(PathElement.groupElement("clear"));
+    static final long num_entries = LAYOUT.byteOffset(PathElement.groupElement("num_entries"));
+    static final long size_bytes = LAYOUT.byteOffset(PathElement.groupElement("size_bytes"));
+  }
+
+  /** {@code WeirCacheOptions} */
+  static final class WeirCacheOptions {
+    private WeirCacheOptions() {}
+
+    static final StructLayout LAYOUT =
+        MemoryLayout.structLayout(
+            JAVA_INT.withName("struct_size"),
+            JAVA_INT.withName("reserved"),
+            JAVA_LONG.withName("capacity_bytes"),
+            ADDRESS.withName("backend"),
+            JAVA_LONG.withName("backend_timeout_ms"))
+            .withName("WeirCacheOptions");
+    static final long SIZE = LAYOUT.byteSize();
+    static final long struct_size = LAYOUT.byteOffset(PathElement.groupElement("struct_size"));
+    static final long reserved = LAYOUT.byteOffset(PathElement.groupElement("reserved"));
+    static final long capacity_bytes = LAYOUT.byteOffset(PathElement.groupElement("capacity_bytes"));
+    static final long backend = LAYOUT.byteOffset(PathElement.groupElement("backend"));
+    static final long backend_timeout_ms = LAYOUT.byteOffset(PathElement.groupElement("backend_timeout_ms"));
+  }
+
+  /** {@code WeirCacheLoader} */
+  static final class WeirCacheLoader {
+    private WeirCacheLoader() {}
+
+    static final StructLayout LAYOUT =
+        MemoryLayout.structLayout(
+            ADDRESS.withName("load"),
+            ADDRESS.withName("ctx"),
+            ADDRESS.withName("release"))
+            .withName("WeirCacheLoader");
+    static final long SIZE = LAYOUT.byteSize();
+    static final long load = LAYOUT.byteOffset(PathElement.groupElement("load"));
+    static final long ctx = LAYOUT.byteOffset(PathElement.groupElement("ctx"));
+    static final long release = LAYOUT.byteOffset(PathElement.groupElement("release"));
+  }
+
+  /** {@code WeirCacheStats} */
+  static final class WeirCacheStats {
+    private WeirCacheStats() {}
+
+    static final StructLayout LAYOUT =
+        MemoryLayout.structLayout(
+            JAVA_INT.withName("struct_size"),
+            JAVA_INT.withName("reserved"),
+            JAVA_LONG.withName("hits"),
+            JAVA_LONG.withName("misses"),
+            JAVA_LONG.withName("loads"),
+            JAVA_LONG.withName("load_errors"),
+            JAVA_LONG.withName("load_ns"),
+            JAVA_LONG.withName("joined"),
+            JAVA_LONG.withName("inserts"),
+            JAVA_LONG.withName("stale"),
+            JAVA_LONG.withName("evictions"),
+            JAVA_LONG.withName("refused"),
+            JAVA_LONG.withName("backend_errors"),
+            JAVA_LONG.withName("unusable"),
+            JAVA_LONG.withName("entries"),
+            JAVA_LONG.withName("bytes"))
+            .withName("WeirCacheStats");
+    static final long SIZE = LAYOUT.byteSize();
+    static final long struct_size = LAYOUT.byteOffset(PathElement.groupElement("struct_size"));
+    static final long reserved = LAYOUT.byteOffset(PathElement.groupElement("reserved"));
+    static final long hits = LAYOUT.byteOffset(PathElement.groupElement("hits"));
+    static final long misses = LAYOUT.byteOffset(PathElement.groupElement("misses"));
+    static final long loads = LAYOUT.byteOffset(PathElement.groupElement("loads"));
+    static final long load_errors = LAYOUT.byteOffset(PathElement.groupElement("load_errors"));
+    static final long load_ns = LAYOUT.byteOffset(PathElement.groupElement("load_ns"));
+    static final long joined = LAYOUT.byteOffset(PathElement.groupElement("joined"));
+    static final long inserts = LAYOUT.byteOffset(PathElement.groupElement("inserts"));
+    static final long stale = LAYOUT.byteOffset(PathElement.groupElement("stale"));
+    static final long evictions = LAYOUT.byteOffset(PathElement.groupElement("evictions"));
+    static final long refused = LAYOUT.byteOffset(PathElement.groupElement("refused"));
+    static final long backend_errors = LAYOUT.byteOffset(PathElement.groupElement("backend_errors"));
+    static final long unusable = LAYOUT.byteOffset(PathElement.groupElement("unusable"));
+    static final long entries = LAYOUT.byteOffset(PathElement.groupElement("entries"));
+    static final long bytes = LAYOUT.byteOffset(PathElement.groupElement("bytes"));
+  }
+
   /** {@code WeirThreadFn} */
   static final FunctionDescriptor WeirThreadFn =
       FunctionDescriptor.ofVoid(ADDRESS);
@@ -457,6 +761,34 @@ final class Native {
   /** {@code WeirCompletionFn} */
   static final FunctionDescriptor WeirCompletionFn =
       FunctionDescriptor.ofVoid(ADDRESS, ADDRESS);
+
+  /** {@code WeirCacheBackend_get} */
+  static final FunctionDescriptor WeirCacheBackend_get =
+      FunctionDescriptor.ofVoid(ADDRESS, ADDRESS, ADDRESS);
+
+  /** {@code WeirCacheBackend_insert} */
+  static final FunctionDescriptor WeirCacheBackend_insert =
+      FunctionDescriptor.ofVoid(ADDRESS, ADDRESS, ADDRESS, JAVA_LONG, ADDRESS);
+
+  /** {@code WeirCacheBackend_invalidate_prefix} */
+  static final FunctionDescriptor WeirCacheBackend_invalidate_prefix =
+      FunctionDescriptor.ofVoid(ADDRESS, ADDRESS, JAVA_LONG, ADDRESS);
+
+  /** {@code WeirCacheBackend_clear} */
+  static final FunctionDescriptor WeirCacheBackend_clear =
+      FunctionDescriptor.ofVoid(ADDRESS, ADDRESS);
+
+  /** {@code WeirCacheBackend_num_entries} */
+  static final FunctionDescriptor WeirCacheBackend_num_entries =
+      FunctionDescriptor.ofVoid(ADDRESS, ADDRESS);
+
+  /** {@code WeirCacheBackend_size_bytes} */
+  static final FunctionDescriptor WeirCacheBackend_size_bytes =
+      FunctionDescriptor.ofVoid(ADDRESS, ADDRESS);
+
+  /** {@code WeirCacheLoader_load} */
+  static final FunctionDescriptor WeirCacheLoader_load =
+      FunctionDescriptor.ofVoid(ADDRESS, ADDRESS, ADDRESS);
 
   /** {@code void weir_runtime_options_init(WeirRuntimeOptions *options, uint32_t struct_size)} */
   static void weir_runtime_options_init(MemorySegment options, int struct_size) {
@@ -836,6 +1168,20 @@ final class Native {
         handle("weir_session_new", FunctionDescriptor.of(JAVA_INT, ADDRESS, ADDRESS, ADDRESS));
   }
 
+  /** {@code WeirStatus weir_session_spill_store(const WeirSession *session, WeirSpillStore **store, WeirError **error)} */
+  static int weir_session_spill_store(MemorySegment session, MemorySegment store, MemorySegment error) {
+    try {
+      return (int) weir_session_spill_store.HANDLE.invokeExact(session, store, error);
+    } catch (Throwable thrown) {
+      throw unexpected(thrown);
+    }
+  }
+
+  private static final class weir_session_spill_store {
+    static final MethodHandle HANDLE =
+        handle("weir_session_spill_store", FunctionDescriptor.of(JAVA_INT, ADDRESS, ADDRESS, ADDRESS));
+  }
+
   /** {@code void weir_session_free(WeirSession *session)} */
   static void weir_session_free(MemorySegment session) {
     try {
@@ -848,6 +1194,48 @@ final class Native {
   private static final class weir_session_free {
     static final MethodHandle HANDLE =
         handle("weir_session_free", FunctionDescriptor.ofVoid(ADDRESS));
+  }
+
+  /** {@code WeirStatus weir_session_cache(const WeirSession *session, WeirCache **cache, WeirError **error)} */
+  static int weir_session_cache(MemorySegment session, MemorySegment cache, MemorySegment error) {
+    try {
+      return (int) weir_session_cache.HANDLE.invokeExact(session, cache, error);
+    } catch (Throwable thrown) {
+      throw unexpected(thrown);
+    }
+  }
+
+  private static final class weir_session_cache {
+    static final MethodHandle HANDLE =
+        handle("weir_session_cache", FunctionDescriptor.of(JAVA_INT, ADDRESS, ADDRESS, ADDRESS));
+  }
+
+  /** {@code WeirStatus weir_session_memory(const WeirSession *session, WeirSessionMemory *memory, WeirError **error)} */
+  static int weir_session_memory(MemorySegment session, MemorySegment memory, MemorySegment error) {
+    try {
+      return (int) weir_session_memory.HANDLE.invokeExact(session, memory, error);
+    } catch (Throwable thrown) {
+      throw unexpected(thrown);
+    }
+  }
+
+  private static final class weir_session_memory {
+    static final MethodHandle HANDLE =
+        handle("weir_session_memory", FunctionDescriptor.of(JAVA_INT, ADDRESS, ADDRESS, ADDRESS));
+  }
+
+  /** {@code WeirStatus weir_session_pressure(const WeirSession *session, WeirBuffer **text, WeirError **error)} */
+  static int weir_session_pressure(MemorySegment session, MemorySegment text, MemorySegment error) {
+    try {
+      return (int) weir_session_pressure.HANDLE.invokeExact(session, text, error);
+    } catch (Throwable thrown) {
+      throw unexpected(thrown);
+    }
+  }
+
+  private static final class weir_session_pressure {
+    static final MethodHandle HANDLE =
+        handle("weir_session_pressure", FunctionDescriptor.of(JAVA_INT, ADDRESS, ADDRESS, ADDRESS));
   }
 
   /** {@code WeirStatus weir_store_settings_list(WeirBuffer **keys, WeirError **error)} */
@@ -2150,6 +2538,1070 @@ final class Native {
   private static final class weir_entry_free {
     static final MethodHandle HANDLE =
         handle("weir_entry_free", FunctionDescriptor.ofVoid(ADDRESS));
+  }
+
+  /** {@code void weir_spill_store_options_init(WeirSpillStoreOptions *options, uint32_t struct_size)} */
+  static void weir_spill_store_options_init(MemorySegment options, int struct_size) {
+    try {
+      weir_spill_store_options_init.HANDLE.invokeExact(options, struct_size);
+    } catch (Throwable thrown) {
+      throw unexpected(thrown);
+    }
+  }
+
+  private static final class weir_spill_store_options_init {
+    static final MethodHandle HANDLE =
+        handle("weir_spill_store_options_init", FunctionDescriptor.ofVoid(ADDRESS, JAVA_INT));
+  }
+
+  /** {@code WeirStatus weir_spill_store_new(const WeirSession *session, const WeirSpillStoreOptions *options, WeirSpillStore **store, WeirError **error)} */
+  static int weir_spill_store_new(MemorySegment session, MemorySegment options, MemorySegment store, MemorySegment error) {
+    try {
+      return (int) weir_spill_store_new.HANDLE.invokeExact(session, options, store, error);
+    } catch (Throwable thrown) {
+      throw unexpected(thrown);
+    }
+  }
+
+  private static final class weir_spill_store_new {
+    static final MethodHandle HANDLE =
+        handle("weir_spill_store_new", FunctionDescriptor.of(JAVA_INT, ADDRESS, ADDRESS, ADDRESS, ADDRESS));
+  }
+
+  /** {@code WeirStatus weir_spill_store_child(const WeirSpillStore *store, uint64_t cap_bytes, WeirSpillStore **child, WeirError **error)} */
+  static int weir_spill_store_child(MemorySegment store, long cap_bytes, MemorySegment child, MemorySegment error) {
+    try {
+      return (int) weir_spill_store_child.HANDLE.invokeExact(store, cap_bytes, child, error);
+    } catch (Throwable thrown) {
+      throw unexpected(thrown);
+    }
+  }
+
+  private static final class weir_spill_store_child {
+    static final MethodHandle HANDLE =
+        handle("weir_spill_store_child", FunctionDescriptor.of(JAVA_INT, ADDRESS, JAVA_LONG, ADDRESS, ADDRESS));
+  }
+
+  /** {@code uint64_t weir_spill_store_used_bytes(const WeirSpillStore *store)} */
+  static long weir_spill_store_used_bytes(MemorySegment store) {
+    try {
+      return (long) weir_spill_store_used_bytes.HANDLE.invokeExact(store);
+    } catch (Throwable thrown) {
+      throw unexpected(thrown);
+    }
+  }
+
+  private static final class weir_spill_store_used_bytes {
+    static final MethodHandle HANDLE =
+        handle("weir_spill_store_used_bytes", FunctionDescriptor.of(JAVA_LONG, ADDRESS), Linker.Option.critical(false));
+  }
+
+  /** {@code uint64_t weir_spill_store_cap_bytes(const WeirSpillStore *store)} */
+  static long weir_spill_store_cap_bytes(MemorySegment store) {
+    try {
+      return (long) weir_spill_store_cap_bytes.HANDLE.invokeExact(store);
+    } catch (Throwable thrown) {
+      throw unexpected(thrown);
+    }
+  }
+
+  private static final class weir_spill_store_cap_bytes {
+    static final MethodHandle HANDLE =
+        handle("weir_spill_store_cap_bytes", FunctionDescriptor.of(JAVA_LONG, ADDRESS), Linker.Option.critical(false));
+  }
+
+  /** {@code WeirStatus weir_spill_store_stats(const WeirSpillStore *store, WeirSpillStats *stats, WeirError **error)} */
+  static int weir_spill_store_stats(MemorySegment store, MemorySegment stats, MemorySegment error) {
+    try {
+      return (int) weir_spill_store_stats.HANDLE.invokeExact(store, stats, error);
+    } catch (Throwable thrown) {
+      throw unexpected(thrown);
+    }
+  }
+
+  private static final class weir_spill_store_stats {
+    static final MethodHandle HANDLE =
+        handle("weir_spill_store_stats", FunctionDescriptor.of(JAVA_INT, ADDRESS, ADDRESS, ADDRESS));
+  }
+
+  /** {@code void weir_spill_store_free(WeirSpillStore *store)} */
+  static void weir_spill_store_free(MemorySegment store) {
+    try {
+      weir_spill_store_free.HANDLE.invokeExact(store);
+    } catch (Throwable thrown) {
+      throw unexpected(thrown);
+    }
+  }
+
+  private static final class weir_spill_store_free {
+    static final MethodHandle HANDLE =
+        handle("weir_spill_store_free", FunctionDescriptor.ofVoid(ADDRESS));
+  }
+
+  /** {@code void weir_spill_options_init(WeirSpillOptions *options, uint32_t struct_size)} */
+  static void weir_spill_options_init(MemorySegment options, int struct_size) {
+    try {
+      weir_spill_options_init.HANDLE.invokeExact(options, struct_size);
+    } catch (Throwable thrown) {
+      throw unexpected(thrown);
+    }
+  }
+
+  private static final class weir_spill_options_init {
+    static final MethodHandle HANDLE =
+        handle("weir_spill_options_init", FunctionDescriptor.ofVoid(ADDRESS, JAVA_INT));
+  }
+
+  /** {@code WeirStatus weir_spill_begin(const WeirSpillStore *store, const WeirSpillOptions *options, WeirSpillWriter **writer, WeirError **error)} */
+  static int weir_spill_begin(MemorySegment store, MemorySegment options, MemorySegment writer, MemorySegment error) {
+    try {
+      return (int) weir_spill_begin.HANDLE.invokeExact(store, options, writer, error);
+    } catch (Throwable thrown) {
+      throw unexpected(thrown);
+    }
+  }
+
+  private static final class weir_spill_begin {
+    static final MethodHandle HANDLE =
+        handle("weir_spill_begin", FunctionDescriptor.of(JAVA_INT, ADDRESS, ADDRESS, ADDRESS, ADDRESS));
+  }
+
+  /** {@code WeirStatus weir_spill_begin_batches(const WeirSpillStore *store, const struct ArrowSchema *schema, const WeirSpillOptions *options, WeirSpillWriter **writer, WeirError **error)} */
+  static int weir_spill_begin_batches(MemorySegment store, MemorySegment schema, MemorySegment options, MemorySegment writer, MemorySegment error) {
+    try {
+      return (int) weir_spill_begin_batches.HANDLE.invokeExact(store, schema, options, writer, error);
+    } catch (Throwable thrown) {
+      throw unexpected(thrown);
+    }
+  }
+
+  private static final class weir_spill_begin_batches {
+    static final MethodHandle HANDLE =
+        handle("weir_spill_begin_batches", FunctionDescriptor.of(JAVA_INT, ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS));
+  }
+
+  /** {@code WeirStatus weir_spill_writer_write(const WeirSpillWriter *writer, const uint8_t *data, size_t len, int64_t timeout_ms, WeirError **error)} */
+  static int weir_spill_writer_write(MemorySegment writer, MemorySegment data, long len, long timeout_ms, MemorySegment error) {
+    try {
+      return (int) weir_spill_writer_write.HANDLE.invokeExact(writer, data, len, timeout_ms, error);
+    } catch (Throwable thrown) {
+      throw unexpected(thrown);
+    }
+  }
+
+  private static final class weir_spill_writer_write {
+    static final MethodHandle HANDLE =
+        handle("weir_spill_writer_write", FunctionDescriptor.of(JAVA_INT, ADDRESS, ADDRESS, JAVA_LONG, JAVA_LONG, ADDRESS));
+  }
+
+  /** {@code WeirStatus weir_spill_writer_write_async(const WeirSpillWriter *writer, const uint8_t *data, size_t len, WeirCompletion completion, WeirError **error)} */
+  static int weir_spill_writer_write_async(MemorySegment writer, MemorySegment data, long len, MemorySegment completion, MemorySegment error) {
+    try {
+      return (int) weir_spill_writer_write_async.HANDLE.invokeExact(writer, data, len, completion, error);
+    } catch (Throwable thrown) {
+      throw unexpected(thrown);
+    }
+  }
+
+  private static final class weir_spill_writer_write_async {
+    static final MethodHandle HANDLE =
+        handle("weir_spill_writer_write_async", FunctionDescriptor.of(JAVA_INT, ADDRESS, ADDRESS, JAVA_LONG, WeirCompletion.LAYOUT, ADDRESS));
+  }
+
+  /** {@code WeirStatus weir_spill_writer_writev(const WeirSpillWriter *writer, const WeirBytes *parts, size_t parts_len, int64_t timeout_ms, WeirError **error)} */
+  static int weir_spill_writer_writev(MemorySegment writer, MemorySegment parts, long parts_len, long timeout_ms, MemorySegment error) {
+    try {
+      return (int) weir_spill_writer_writev.HANDLE.invokeExact(writer, parts, parts_len, timeout_ms, error);
+    } catch (Throwable thrown) {
+      throw unexpected(thrown);
+    }
+  }
+
+  private static final class weir_spill_writer_writev {
+    static final MethodHandle HANDLE =
+        handle("weir_spill_writer_writev", FunctionDescriptor.of(JAVA_INT, ADDRESS, ADDRESS, JAVA_LONG, JAVA_LONG, ADDRESS));
+  }
+
+  /** {@code WeirStatus weir_spill_writer_write_batch(const WeirSpillWriter *writer, struct ArrowArray *array, int64_t timeout_ms, WeirError **error)} */
+  static int weir_spill_writer_write_batch(MemorySegment writer, MemorySegment array, long timeout_ms, MemorySegment error) {
+    try {
+      return (int) weir_spill_writer_write_batch.HANDLE.invokeExact(writer, array, timeout_ms, error);
+    } catch (Throwable thrown) {
+      throw unexpected(thrown);
+    }
+  }
+
+  private static final class weir_spill_writer_write_batch {
+    static final MethodHandle HANDLE =
+        handle("weir_spill_writer_write_batch", FunctionDescriptor.of(JAVA_INT, ADDRESS, ADDRESS, JAVA_LONG, ADDRESS));
+  }
+
+  /** {@code WeirStatus weir_spill_writer_write_batch_async(const WeirSpillWriter *writer, struct ArrowArray *array, WeirCompletion completion, WeirError **error)} */
+  static int weir_spill_writer_write_batch_async(MemorySegment writer, MemorySegment array, MemorySegment completion, MemorySegment error) {
+    try {
+      return (int) weir_spill_writer_write_batch_async.HANDLE.invokeExact(writer, array, completion, error);
+    } catch (Throwable thrown) {
+      throw unexpected(thrown);
+    }
+  }
+
+  private static final class weir_spill_writer_write_batch_async {
+    static final MethodHandle HANDLE =
+        handle("weir_spill_writer_write_batch_async", FunctionDescriptor.of(JAVA_INT, ADDRESS, ADDRESS, WeirCompletion.LAYOUT, ADDRESS));
+  }
+
+  /** {@code WeirStatus weir_spill_writer_write_stream(const WeirSpillWriter *writer, struct ArrowArrayStream *stream, int64_t timeout_ms, WeirError **error)} */
+  static int weir_spill_writer_write_stream(MemorySegment writer, MemorySegment stream, long timeout_ms, MemorySegment error) {
+    try {
+      return (int) weir_spill_writer_write_stream.HANDLE.invokeExact(writer, stream, timeout_ms, error);
+    } catch (Throwable thrown) {
+      throw unexpected(thrown);
+    }
+  }
+
+  private static final class weir_spill_writer_write_stream {
+    static final MethodHandle HANDLE =
+        handle("weir_spill_writer_write_stream", FunctionDescriptor.of(JAVA_INT, ADDRESS, ADDRESS, JAVA_LONG, ADDRESS));
+  }
+
+  /** {@code WeirStatus weir_spill_writer_write_stream_async(const WeirSpillWriter *writer, struct ArrowArrayStream *stream, WeirCompletion completion, WeirError **error)} */
+  static int weir_spill_writer_write_stream_async(MemorySegment writer, MemorySegment stream, MemorySegment completion, MemorySegment error) {
+    try {
+      return (int) weir_spill_writer_write_stream_async.HANDLE.invokeExact(writer, stream, completion, error);
+    } catch (Throwable thrown) {
+      throw unexpected(thrown);
+    }
+  }
+
+  private static final class weir_spill_writer_write_stream_async {
+    static final MethodHandle HANDLE =
+        handle("weir_spill_writer_write_stream_async", FunctionDescriptor.of(JAVA_INT, ADDRESS, ADDRESS, WeirCompletion.LAYOUT, ADDRESS));
+  }
+
+  /** {@code uint64_t weir_spill_writer_len(const WeirSpillWriter *writer)} */
+  static long weir_spill_writer_len(MemorySegment writer) {
+    try {
+      return (long) weir_spill_writer_len.HANDLE.invokeExact(writer);
+    } catch (Throwable thrown) {
+      throw unexpected(thrown);
+    }
+  }
+
+  private static final class weir_spill_writer_len {
+    static final MethodHandle HANDLE =
+        handle("weir_spill_writer_len", FunctionDescriptor.of(JAVA_LONG, ADDRESS));
+  }
+
+  /** {@code WeirStatus weir_spill_writer_finish(const WeirSpillWriter *writer, int64_t timeout_ms, WeirSpill **spill, WeirError **error)} */
+  static int weir_spill_writer_finish(MemorySegment writer, long timeout_ms, MemorySegment spill, MemorySegment error) {
+    try {
+      return (int) weir_spill_writer_finish.HANDLE.invokeExact(writer, timeout_ms, spill, error);
+    } catch (Throwable thrown) {
+      throw unexpected(thrown);
+    }
+  }
+
+  private static final class weir_spill_writer_finish {
+    static final MethodHandle HANDLE =
+        handle("weir_spill_writer_finish", FunctionDescriptor.of(JAVA_INT, ADDRESS, JAVA_LONG, ADDRESS, ADDRESS));
+  }
+
+  /** {@code WeirStatus weir_spill_writer_finish_async(const WeirSpillWriter *writer, WeirCompletion completion, WeirError **error)} */
+  static int weir_spill_writer_finish_async(MemorySegment writer, MemorySegment completion, MemorySegment error) {
+    try {
+      return (int) weir_spill_writer_finish_async.HANDLE.invokeExact(writer, completion, error);
+    } catch (Throwable thrown) {
+      throw unexpected(thrown);
+    }
+  }
+
+  private static final class weir_spill_writer_finish_async {
+    static final MethodHandle HANDLE =
+        handle("weir_spill_writer_finish_async", FunctionDescriptor.of(JAVA_INT, ADDRESS, WeirCompletion.LAYOUT, ADDRESS));
+  }
+
+  /** {@code WeirStatus weir_spill_writer_abort(const WeirSpillWriter *writer, WeirError **error)} */
+  static int weir_spill_writer_abort(MemorySegment writer, MemorySegment error) {
+    try {
+      return (int) weir_spill_writer_abort.HANDLE.invokeExact(writer, error);
+    } catch (Throwable thrown) {
+      throw unexpected(thrown);
+    }
+  }
+
+  private static final class weir_spill_writer_abort {
+    static final MethodHandle HANDLE =
+        handle("weir_spill_writer_abort", FunctionDescriptor.of(JAVA_INT, ADDRESS, ADDRESS));
+  }
+
+  /** {@code void weir_spill_writer_free(WeirSpillWriter *writer)} */
+  static void weir_spill_writer_free(MemorySegment writer) {
+    try {
+      weir_spill_writer_free.HANDLE.invokeExact(writer);
+    } catch (Throwable thrown) {
+      throw unexpected(thrown);
+    }
+  }
+
+  private static final class weir_spill_writer_free {
+    static final MethodHandle HANDLE =
+        handle("weir_spill_writer_free", FunctionDescriptor.ofVoid(ADDRESS));
+  }
+
+  /** {@code void weir_spill_read_options_init(WeirSpillReadOptions *options, uint32_t struct_size)} */
+  static void weir_spill_read_options_init(MemorySegment options, int struct_size) {
+    try {
+      weir_spill_read_options_init.HANDLE.invokeExact(options, struct_size);
+    } catch (Throwable thrown) {
+      throw unexpected(thrown);
+    }
+  }
+
+  private static final class weir_spill_read_options_init {
+    static final MethodHandle HANDLE =
+        handle("weir_spill_read_options_init", FunctionDescriptor.ofVoid(ADDRESS, JAVA_INT));
+  }
+
+  /** {@code uint64_t weir_spill_len(const WeirSpill *spill)} */
+  static long weir_spill_len(MemorySegment spill) {
+    try {
+      return (long) weir_spill_len.HANDLE.invokeExact(spill);
+    } catch (Throwable thrown) {
+      throw unexpected(thrown);
+    }
+  }
+
+  private static final class weir_spill_len {
+    static final MethodHandle HANDLE =
+        handle("weir_spill_len", FunctionDescriptor.of(JAVA_LONG, ADDRESS), Linker.Option.critical(false));
+  }
+
+  /** {@code uint64_t weir_spill_stored_bytes(const WeirSpill *spill)} */
+  static long weir_spill_stored_bytes(MemorySegment spill) {
+    try {
+      return (long) weir_spill_stored_bytes.HANDLE.invokeExact(spill);
+    } catch (Throwable thrown) {
+      throw unexpected(thrown);
+    }
+  }
+
+  private static final class weir_spill_stored_bytes {
+    static final MethodHandle HANDLE =
+        handle("weir_spill_stored_bytes", FunctionDescriptor.of(JAVA_LONG, ADDRESS), Linker.Option.critical(false));
+  }
+
+  /** {@code uint64_t weir_spill_rows(const WeirSpill *spill)} */
+  static long weir_spill_rows(MemorySegment spill) {
+    try {
+      return (long) weir_spill_rows.HANDLE.invokeExact(spill);
+    } catch (Throwable thrown) {
+      throw unexpected(thrown);
+    }
+  }
+
+  private static final class weir_spill_rows {
+    static final MethodHandle HANDLE =
+        handle("weir_spill_rows", FunctionDescriptor.of(JAVA_LONG, ADDRESS), Linker.Option.critical(false));
+  }
+
+  /** {@code size_t weir_spill_batch_count(const WeirSpill *spill)} */
+  static long weir_spill_batch_count(MemorySegment spill) {
+    try {
+      return (long) weir_spill_batch_count.HANDLE.invokeExact(spill);
+    } catch (Throwable thrown) {
+      throw unexpected(thrown);
+    }
+  }
+
+  private static final class weir_spill_batch_count {
+    static final MethodHandle HANDLE =
+        handle("weir_spill_batch_count", FunctionDescriptor.of(JAVA_LONG, ADDRESS), Linker.Option.critical(false));
+  }
+
+  /** {@code WeirStatus weir_spill_schema(const WeirSpill *spill, struct ArrowSchema *schema, WeirError **error)} */
+  static int weir_spill_schema(MemorySegment spill, MemorySegment schema, MemorySegment error) {
+    try {
+      return (int) weir_spill_schema.HANDLE.invokeExact(spill, schema, error);
+    } catch (Throwable thrown) {
+      throw unexpected(thrown);
+    }
+  }
+
+  private static final class weir_spill_schema {
+    static final MethodHandle HANDLE =
+        handle("weir_spill_schema", FunctionDescriptor.of(JAVA_INT, ADDRESS, ADDRESS, ADDRESS));
+  }
+
+  /** {@code WeirStatus weir_spill_read_at(const WeirSpill *spill, uint64_t offset, uint8_t *out, size_t len, int64_t timeout_ms, size_t *n, WeirError **error)} */
+  static int weir_spill_read_at(MemorySegment spill, long offset, MemorySegment out, long len, long timeout_ms, MemorySegment n, MemorySegment error) {
+    try {
+      return (int) weir_spill_read_at.HANDLE.invokeExact(spill, offset, out, len, timeout_ms, n, error);
+    } catch (Throwable thrown) {
+      throw unexpected(thrown);
+    }
+  }
+
+  private static final class weir_spill_read_at {
+    static final MethodHandle HANDLE =
+        handle("weir_spill_read_at", FunctionDescriptor.of(JAVA_INT, ADDRESS, JAVA_LONG, ADDRESS, JAVA_LONG, JAVA_LONG, ADDRESS, ADDRESS));
+  }
+
+  /** {@code WeirStatus weir_spill_read_at_async(const WeirSpill *spill, uint64_t offset, size_t len, WeirCompletion completion, WeirError **error)} */
+  static int weir_spill_read_at_async(MemorySegment spill, long offset, long len, MemorySegment completion, MemorySegment error) {
+    try {
+      return (int) weir_spill_read_at_async.HANDLE.invokeExact(spill, offset, len, completion, error);
+    } catch (Throwable thrown) {
+      throw unexpected(thrown);
+    }
+  }
+
+  private static final class weir_spill_read_at_async {
+    static final MethodHandle HANDLE =
+        handle("weir_spill_read_at_async", FunctionDescriptor.of(JAVA_INT, ADDRESS, JAVA_LONG, JAVA_LONG, WeirCompletion.LAYOUT, ADDRESS));
+  }
+
+  /** {@code WeirStatus weir_spill_map(const WeirSpill *spill, const uint8_t **data, size_t *len, WeirError **error)} */
+  static int weir_spill_map(MemorySegment spill, MemorySegment data, MemorySegment len, MemorySegment error) {
+    try {
+      return (int) weir_spill_map.HANDLE.invokeExact(spill, data, len, error);
+    } catch (Throwable thrown) {
+      throw unexpected(thrown);
+    }
+  }
+
+  private static final class weir_spill_map {
+    static final MethodHandle HANDLE =
+        handle("weir_spill_map", FunctionDescriptor.of(JAVA_INT, ADDRESS, ADDRESS, ADDRESS, ADDRESS));
+  }
+
+  /** {@code WeirStatus weir_spill_batch(const WeirSpill *spill, size_t index, const WeirSpillReadOptions *options, int64_t timeout_ms, struct ArrowArray *array, WeirError **error)} */
+  static int weir_spill_batch(MemorySegment spill, long index, MemorySegment options, long timeout_ms, MemorySegment array, MemorySegment error) {
+    try {
+      return (int) weir_spill_batch.HANDLE.invokeExact(spill, index, options, timeout_ms, array, error);
+    } catch (Throwable thrown) {
+      throw unexpected(thrown);
+    }
+  }
+
+  private static final class weir_spill_batch {
+    static final MethodHandle HANDLE =
+        handle("weir_spill_batch", FunctionDescriptor.of(JAVA_INT, ADDRESS, JAVA_LONG, ADDRESS, JAVA_LONG, ADDRESS, ADDRESS));
+  }
+
+  /** {@code WeirStatus weir_spill_batch_async(const WeirSpill *spill, size_t index, const WeirSpillReadOptions *options, WeirCompletion completion, WeirError **error)} */
+  static int weir_spill_batch_async(MemorySegment spill, long index, MemorySegment options, MemorySegment completion, MemorySegment error) {
+    try {
+      return (int) weir_spill_batch_async.HANDLE.invokeExact(spill, index, options, completion, error);
+    } catch (Throwable thrown) {
+      throw unexpected(thrown);
+    }
+  }
+
+  private static final class weir_spill_batch_async {
+    static final MethodHandle HANDLE =
+        handle("weir_spill_batch_async", FunctionDescriptor.of(JAVA_INT, ADDRESS, JAVA_LONG, ADDRESS, WeirCompletion.LAYOUT, ADDRESS));
+  }
+
+  /** {@code WeirStatus weir_spill_stream(const WeirSpill *spill, const WeirSpillReadOptions *options, struct ArrowArrayStream *stream, WeirError **error)} */
+  static int weir_spill_stream(MemorySegment spill, MemorySegment options, MemorySegment stream, MemorySegment error) {
+    try {
+      return (int) weir_spill_stream.HANDLE.invokeExact(spill, options, stream, error);
+    } catch (Throwable thrown) {
+      throw unexpected(thrown);
+    }
+  }
+
+  private static final class weir_spill_stream {
+    static final MethodHandle HANDLE =
+        handle("weir_spill_stream", FunctionDescriptor.of(JAVA_INT, ADDRESS, ADDRESS, ADDRESS, ADDRESS));
+  }
+
+  /** {@code void weir_spill_free(WeirSpill *spill)} */
+  static void weir_spill_free(MemorySegment spill) {
+    try {
+      weir_spill_free.HANDLE.invokeExact(spill);
+    } catch (Throwable thrown) {
+      throw unexpected(thrown);
+    }
+  }
+
+  private static final class weir_spill_free {
+    static final MethodHandle HANDLE =
+        handle("weir_spill_free", FunctionDescriptor.ofVoid(ADDRESS));
+  }
+
+  /** {@code WeirStatus weir_spill_reader(const WeirSpill *spill, WeirSpillReader **reader, WeirError **error)} */
+  static int weir_spill_reader(MemorySegment spill, MemorySegment reader, MemorySegment error) {
+    try {
+      return (int) weir_spill_reader.HANDLE.invokeExact(spill, reader, error);
+    } catch (Throwable thrown) {
+      throw unexpected(thrown);
+    }
+  }
+
+  private static final class weir_spill_reader {
+    static final MethodHandle HANDLE =
+        handle("weir_spill_reader", FunctionDescriptor.of(JAVA_INT, ADDRESS, ADDRESS, ADDRESS));
+  }
+
+  /** {@code WeirStatus weir_spill_reader_read(const WeirSpillReader *reader, uint8_t *out, size_t len, int64_t timeout_ms, size_t *n, WeirError **error)} */
+  static int weir_spill_reader_read(MemorySegment reader, MemorySegment out, long len, long timeout_ms, MemorySegment n, MemorySegment error) {
+    try {
+      return (int) weir_spill_reader_read.HANDLE.invokeExact(reader, out, len, timeout_ms, n, error);
+    } catch (Throwable thrown) {
+      throw unexpected(thrown);
+    }
+  }
+
+  private static final class weir_spill_reader_read {
+    static final MethodHandle HANDLE =
+        handle("weir_spill_reader_read", FunctionDescriptor.of(JAVA_INT, ADDRESS, ADDRESS, JAVA_LONG, JAVA_LONG, ADDRESS, ADDRESS));
+  }
+
+  /** {@code WeirStatus weir_spill_reader_read_async(const WeirSpillReader *reader, size_t len, WeirCompletion completion, WeirError **error)} */
+  static int weir_spill_reader_read_async(MemorySegment reader, long len, MemorySegment completion, MemorySegment error) {
+    try {
+      return (int) weir_spill_reader_read_async.HANDLE.invokeExact(reader, len, completion, error);
+    } catch (Throwable thrown) {
+      throw unexpected(thrown);
+    }
+  }
+
+  private static final class weir_spill_reader_read_async {
+    static final MethodHandle HANDLE =
+        handle("weir_spill_reader_read_async", FunctionDescriptor.of(JAVA_INT, ADDRESS, JAVA_LONG, WeirCompletion.LAYOUT, ADDRESS));
+  }
+
+  /** {@code WeirStatus weir_spill_reader_seek(const WeirSpillReader *reader, uint64_t offset, WeirError **error)} */
+  static int weir_spill_reader_seek(MemorySegment reader, long offset, MemorySegment error) {
+    try {
+      return (int) weir_spill_reader_seek.HANDLE.invokeExact(reader, offset, error);
+    } catch (Throwable thrown) {
+      throw unexpected(thrown);
+    }
+  }
+
+  private static final class weir_spill_reader_seek {
+    static final MethodHandle HANDLE =
+        handle("weir_spill_reader_seek", FunctionDescriptor.of(JAVA_INT, ADDRESS, JAVA_LONG, ADDRESS));
+  }
+
+  /** {@code void weir_spill_reader_free(WeirSpillReader *reader)} */
+  static void weir_spill_reader_free(MemorySegment reader) {
+    try {
+      weir_spill_reader_free.HANDLE.invokeExact(reader);
+    } catch (Throwable thrown) {
+      throw unexpected(thrown);
+    }
+  }
+
+  private static final class weir_spill_reader_free {
+    static final MethodHandle HANDLE =
+        handle("weir_spill_reader_free", FunctionDescriptor.ofVoid(ADDRESS));
+  }
+
+  /** {@code WeirStatus weir_batch_array(const WeirBatch *batch, struct ArrowArray *array, WeirError **error)} */
+  static int weir_batch_array(MemorySegment batch, MemorySegment array, MemorySegment error) {
+    try {
+      return (int) weir_batch_array.HANDLE.invokeExact(batch, array, error);
+    } catch (Throwable thrown) {
+      throw unexpected(thrown);
+    }
+  }
+
+  private static final class weir_batch_array {
+    static final MethodHandle HANDLE =
+        handle("weir_batch_array", FunctionDescriptor.of(JAVA_INT, ADDRESS, ADDRESS, ADDRESS));
+  }
+
+  /** {@code WeirStatus weir_batch_schema(const WeirBatch *batch, struct ArrowSchema *schema, WeirError **error)} */
+  static int weir_batch_schema(MemorySegment batch, MemorySegment schema, MemorySegment error) {
+    try {
+      return (int) weir_batch_schema.HANDLE.invokeExact(batch, schema, error);
+    } catch (Throwable thrown) {
+      throw unexpected(thrown);
+    }
+  }
+
+  private static final class weir_batch_schema {
+    static final MethodHandle HANDLE =
+        handle("weir_batch_schema", FunctionDescriptor.of(JAVA_INT, ADDRESS, ADDRESS, ADDRESS));
+  }
+
+  /** {@code uint64_t weir_batch_rows(const WeirBatch *batch)} */
+  static long weir_batch_rows(MemorySegment batch) {
+    try {
+      return (long) weir_batch_rows.HANDLE.invokeExact(batch);
+    } catch (Throwable thrown) {
+      throw unexpected(thrown);
+    }
+  }
+
+  private static final class weir_batch_rows {
+    static final MethodHandle HANDLE =
+        handle("weir_batch_rows", FunctionDescriptor.of(JAVA_LONG, ADDRESS));
+  }
+
+  /** {@code void weir_batch_free(WeirBatch *batch)} */
+  static void weir_batch_free(MemorySegment batch) {
+    try {
+      weir_batch_free.HANDLE.invokeExact(batch);
+    } catch (Throwable thrown) {
+      throw unexpected(thrown);
+    }
+  }
+
+  private static final class weir_batch_free {
+    static final MethodHandle HANDLE =
+        handle("weir_batch_free", FunctionDescriptor.ofVoid(ADDRESS));
+  }
+
+  /** {@code void weir_cache_options_init(WeirCacheOptions *options, uint32_t struct_size)} */
+  static void weir_cache_options_init(MemorySegment options, int struct_size) {
+    try {
+      weir_cache_options_init.HANDLE.invokeExact(options, struct_size);
+    } catch (Throwable thrown) {
+      throw unexpected(thrown);
+    }
+  }
+
+  private static final class weir_cache_options_init {
+    static final MethodHandle HANDLE =
+        handle("weir_cache_options_init", FunctionDescriptor.ofVoid(ADDRESS, JAVA_INT));
+  }
+
+  /** {@code WeirStatus weir_cache_new(const WeirCacheOptions *options, WeirCache **cache, WeirError **error)} */
+  static int weir_cache_new(MemorySegment options, MemorySegment cache, MemorySegment error) {
+    try {
+      return (int) weir_cache_new.HANDLE.invokeExact(options, cache, error);
+    } catch (Throwable thrown) {
+      throw unexpected(thrown);
+    }
+  }
+
+  private static final class weir_cache_new {
+    static final MethodHandle HANDLE =
+        handle("weir_cache_new", FunctionDescriptor.of(JAVA_INT, ADDRESS, ADDRESS, ADDRESS));
+  }
+
+  /** {@code void weir_cache_free(WeirCache *cache)} */
+  static void weir_cache_free(MemorySegment cache) {
+    try {
+      weir_cache_free.HANDLE.invokeExact(cache);
+    } catch (Throwable thrown) {
+      throw unexpected(thrown);
+    }
+  }
+
+  private static final class weir_cache_free {
+    static final MethodHandle HANDLE =
+        handle("weir_cache_free", FunctionDescriptor.ofVoid(ADDRESS));
+  }
+
+  /** {@code WeirStatus weir_cache_get(const WeirCache *cache, const WeirCacheKey *key, int64_t timeout_ms, WeirCacheValue **value, WeirError **error)} */
+  static int weir_cache_get(MemorySegment cache, MemorySegment key, long timeout_ms, MemorySegment value, MemorySegment error) {
+    try {
+      return (int) weir_cache_get.HANDLE.invokeExact(cache, key, timeout_ms, value, error);
+    } catch (Throwable thrown) {
+      throw unexpected(thrown);
+    }
+  }
+
+  private static final class weir_cache_get {
+    static final MethodHandle HANDLE =
+        handle("weir_cache_get", FunctionDescriptor.of(JAVA_INT, ADDRESS, ADDRESS, JAVA_LONG, ADDRESS, ADDRESS));
+  }
+
+  /** {@code WeirStatus weir_cache_get_async(const WeirCache *cache, const WeirCacheKey *key, WeirCompletion completion, WeirError **error)} */
+  static int weir_cache_get_async(MemorySegment cache, MemorySegment key, MemorySegment completion, MemorySegment error) {
+    try {
+      return (int) weir_cache_get_async.HANDLE.invokeExact(cache, key, completion, error);
+    } catch (Throwable thrown) {
+      throw unexpected(thrown);
+    }
+  }
+
+  private static final class weir_cache_get_async {
+    static final MethodHandle HANDLE =
+        handle("weir_cache_get_async", FunctionDescriptor.of(JAVA_INT, ADDRESS, ADDRESS, WeirCompletion.LAYOUT, ADDRESS));
+  }
+
+  /** {@code WeirStatus weir_cache_insert(const WeirCache *cache, const WeirCacheKey *key, const uint8_t *data, size_t len, int64_t timeout_ms, WeirError **error)} */
+  static int weir_cache_insert(MemorySegment cache, MemorySegment key, MemorySegment data, long len, long timeout_ms, MemorySegment error) {
+    try {
+      return (int) weir_cache_insert.HANDLE.invokeExact(cache, key, data, len, timeout_ms, error);
+    } catch (Throwable thrown) {
+      throw unexpected(thrown);
+    }
+  }
+
+  private static final class weir_cache_insert {
+    static final MethodHandle HANDLE =
+        handle("weir_cache_insert", FunctionDescriptor.of(JAVA_INT, ADDRESS, ADDRESS, ADDRESS, JAVA_LONG, JAVA_LONG, ADDRESS));
+  }
+
+  /** {@code WeirStatus weir_cache_insert_async(const WeirCache *cache, const WeirCacheKey *key, const uint8_t *data, size_t len, WeirCompletion completion, WeirError **error)} */
+  static int weir_cache_insert_async(MemorySegment cache, MemorySegment key, MemorySegment data, long len, MemorySegment completion, MemorySegment error) {
+    try {
+      return (int) weir_cache_insert_async.HANDLE.invokeExact(cache, key, data, len, completion, error);
+    } catch (Throwable thrown) {
+      throw unexpected(thrown);
+    }
+  }
+
+  private static final class weir_cache_insert_async {
+    static final MethodHandle HANDLE =
+        handle("weir_cache_insert_async", FunctionDescriptor.of(JAVA_INT, ADDRESS, ADDRESS, ADDRESS, JAVA_LONG, WeirCompletion.LAYOUT, ADDRESS));
+  }
+
+  /** {@code WeirStatus weir_cache_insert_batch(const WeirCache *cache, const WeirCacheKey *key, struct ArrowArray *array, const struct ArrowSchema *schema, int64_t timeout_ms, WeirError **error)} */
+  static int weir_cache_insert_batch(MemorySegment cache, MemorySegment key, MemorySegment array, MemorySegment schema, long timeout_ms, MemorySegment error) {
+    try {
+      return (int) weir_cache_insert_batch.HANDLE.invokeExact(cache, key, array, schema, timeout_ms, error);
+    } catch (Throwable thrown) {
+      throw unexpected(thrown);
+    }
+  }
+
+  private static final class weir_cache_insert_batch {
+    static final MethodHandle HANDLE =
+        handle("weir_cache_insert_batch", FunctionDescriptor.of(JAVA_INT, ADDRESS, ADDRESS, ADDRESS, ADDRESS, JAVA_LONG, ADDRESS));
+  }
+
+  /** {@code WeirStatus weir_cache_insert_batch_async(const WeirCache *cache, const WeirCacheKey *key, struct ArrowArray *array, const struct ArrowSchema *schema, WeirCompletion completion, WeirError **error)} */
+  static int weir_cache_insert_batch_async(MemorySegment cache, MemorySegment key, MemorySegment array, MemorySegment schema, MemorySegment completion, MemorySegment error) {
+    try {
+      return (int) weir_cache_insert_batch_async.HANDLE.invokeExact(cache, key, array, schema, completion, error);
+    } catch (Throwable thrown) {
+      throw unexpected(thrown);
+    }
+  }
+
+  private static final class weir_cache_insert_batch_async {
+    static final MethodHandle HANDLE =
+        handle("weir_cache_insert_batch_async", FunctionDescriptor.of(JAVA_INT, ADDRESS, ADDRESS, ADDRESS, ADDRESS, WeirCompletion.LAYOUT, ADDRESS));
+  }
+
+  /** {@code WeirStatus weir_cache_get_or_insert(const WeirCache *cache, const WeirCacheKey *key, WeirCacheLoader loader, int64_t timeout_ms, WeirCacheValue **value, uint8_t *was_cached, WeirError **error)} */
+  static int weir_cache_get_or_insert(MemorySegment cache, MemorySegment key, MemorySegment loader, long timeout_ms, MemorySegment value, MemorySegment was_cached, MemorySegment error) {
+    try {
+      return (int) weir_cache_get_or_insert.HANDLE.invokeExact(cache, key, loader, timeout_ms, value, was_cached, error);
+    } catch (Throwable thrown) {
+      throw unexpected(thrown);
+    }
+  }
+
+  private static final class weir_cache_get_or_insert {
+    static final MethodHandle HANDLE =
+        handle("weir_cache_get_or_insert", FunctionDescriptor.of(JAVA_INT, ADDRESS, ADDRESS, WeirCacheLoader.LAYOUT, JAVA_LONG, ADDRESS, ADDRESS, ADDRESS));
+  }
+
+  /** {@code WeirStatus weir_cache_get_or_insert_async(const WeirCache *cache, const WeirCacheKey *key, WeirCacheLoader loader, WeirCompletion completion, WeirError **error)} */
+  static int weir_cache_get_or_insert_async(MemorySegment cache, MemorySegment key, MemorySegment loader, MemorySegment completion, MemorySegment error) {
+    try {
+      return (int) weir_cache_get_or_insert_async.HANDLE.invokeExact(cache, key, loader, completion, error);
+    } catch (Throwable thrown) {
+      throw unexpected(thrown);
+    }
+  }
+
+  private static final class weir_cache_get_or_insert_async {
+    static final MethodHandle HANDLE =
+        handle("weir_cache_get_or_insert_async", FunctionDescriptor.of(JAVA_INT, ADDRESS, ADDRESS, WeirCacheLoader.LAYOUT, WeirCompletion.LAYOUT, ADDRESS));
+  }
+
+  /** {@code WeirStatus weir_cache_invalidate_prefix(const WeirCache *cache, const uint8_t *prefix, size_t prefix_len, int64_t timeout_ms, WeirError **error)} */
+  static int weir_cache_invalidate_prefix(MemorySegment cache, MemorySegment prefix, long prefix_len, long timeout_ms, MemorySegment error) {
+    try {
+      return (int) weir_cache_invalidate_prefix.HANDLE.invokeExact(cache, prefix, prefix_len, timeout_ms, error);
+    } catch (Throwable thrown) {
+      throw unexpected(thrown);
+    }
+  }
+
+  private static final class weir_cache_invalidate_prefix {
+    static final MethodHandle HANDLE =
+        handle("weir_cache_invalidate_prefix", FunctionDescriptor.of(JAVA_INT, ADDRESS, ADDRESS, JAVA_LONG, JAVA_LONG, ADDRESS));
+  }
+
+  /** {@code WeirStatus weir_cache_invalidate_prefix_async(const WeirCache *cache, const uint8_t *prefix, size_t prefix_len, WeirCompletion completion, WeirError **error)} */
+  static int weir_cache_invalidate_prefix_async(MemorySegment cache, MemorySegment prefix, long prefix_len, MemorySegment completion, MemorySegment error) {
+    try {
+      return (int) weir_cache_invalidate_prefix_async.HANDLE.invokeExact(cache, prefix, prefix_len, completion, error);
+    } catch (Throwable thrown) {
+      throw unexpected(thrown);
+    }
+  }
+
+  private static final class weir_cache_invalidate_prefix_async {
+    static final MethodHandle HANDLE =
+        handle("weir_cache_invalidate_prefix_async", FunctionDescriptor.of(JAVA_INT, ADDRESS, ADDRESS, JAVA_LONG, WeirCompletion.LAYOUT, ADDRESS));
+  }
+
+  /** {@code WeirStatus weir_cache_clear(const WeirCache *cache, int64_t timeout_ms, WeirError **error)} */
+  static int weir_cache_clear(MemorySegment cache, long timeout_ms, MemorySegment error) {
+    try {
+      return (int) weir_cache_clear.HANDLE.invokeExact(cache, timeout_ms, error);
+    } catch (Throwable thrown) {
+      throw unexpected(thrown);
+    }
+  }
+
+  private static final class weir_cache_clear {
+    static final MethodHandle HANDLE =
+        handle("weir_cache_clear", FunctionDescriptor.of(JAVA_INT, ADDRESS, JAVA_LONG, ADDRESS));
+  }
+
+  /** {@code WeirStatus weir_cache_clear_async(const WeirCache *cache, WeirCompletion completion, WeirError **error)} */
+  static int weir_cache_clear_async(MemorySegment cache, MemorySegment completion, MemorySegment error) {
+    try {
+      return (int) weir_cache_clear_async.HANDLE.invokeExact(cache, completion, error);
+    } catch (Throwable thrown) {
+      throw unexpected(thrown);
+    }
+  }
+
+  private static final class weir_cache_clear_async {
+    static final MethodHandle HANDLE =
+        handle("weir_cache_clear_async", FunctionDescriptor.of(JAVA_INT, ADDRESS, WeirCompletion.LAYOUT, ADDRESS));
+  }
+
+  /** {@code int32_t weir_cache_value_kind(const WeirCacheValue *value)} */
+  static int weir_cache_value_kind(MemorySegment value) {
+    try {
+      return (int) weir_cache_value_kind.HANDLE.invokeExact(value);
+    } catch (Throwable thrown) {
+      throw unexpected(thrown);
+    }
+  }
+
+  private static final class weir_cache_value_kind {
+    static final MethodHandle HANDLE =
+        handle("weir_cache_value_kind", FunctionDescriptor.of(JAVA_INT, ADDRESS), Linker.Option.critical(false));
+  }
+
+  /** {@code const uint8_t *weir_cache_value_data(const WeirCacheValue *value)} */
+  static MemorySegment weir_cache_value_data(MemorySegment value) {
+    try {
+      return (MemorySegment) weir_cache_value_data.HANDLE.invokeExact(value);
+    } catch (Throwable thrown) {
+      throw unexpected(thrown);
+    }
+  }
+
+  private static final class weir_cache_value_data {
+    static final MethodHandle HANDLE =
+        handle("weir_cache_value_data", FunctionDescriptor.of(ADDRESS, ADDRESS));
+  }
+
+  /** {@code size_t weir_cache_value_len(const WeirCacheValue *value)} */
+  static long weir_cache_value_len(MemorySegment value) {
+    try {
+      return (long) weir_cache_value_len.HANDLE.invokeExact(value);
+    } catch (Throwable thrown) {
+      throw unexpected(thrown);
+    }
+  }
+
+  private static final class weir_cache_value_len {
+    static final MethodHandle HANDLE =
+        handle("weir_cache_value_len", FunctionDescriptor.of(JAVA_LONG, ADDRESS));
+  }
+
+  /** {@code WeirStatus weir_cache_value_batch(const WeirCacheValue *value, struct ArrowArray *array, struct ArrowSchema *schema, WeirError **error)} */
+  static int weir_cache_value_batch(MemorySegment value, MemorySegment array, MemorySegment schema, MemorySegment error) {
+    try {
+      return (int) weir_cache_value_batch.HANDLE.invokeExact(value, array, schema, error);
+    } catch (Throwable thrown) {
+      throw unexpected(thrown);
+    }
+  }
+
+  private static final class weir_cache_value_batch {
+    static final MethodHandle HANDLE =
+        handle("weir_cache_value_batch", FunctionDescriptor.of(JAVA_INT, ADDRESS, ADDRESS, ADDRESS, ADDRESS));
+  }
+
+  /** {@code void weir_cache_value_free(WeirCacheValue *value)} */
+  static void weir_cache_value_free(MemorySegment value) {
+    try {
+      weir_cache_value_free.HANDLE.invokeExact(value);
+    } catch (Throwable thrown) {
+      throw unexpected(thrown);
+    }
+  }
+
+  private static final class weir_cache_value_free {
+    static final MethodHandle HANDLE =
+        handle("weir_cache_value_free", FunctionDescriptor.ofVoid(ADDRESS));
+  }
+
+  /** {@code WeirStatus weir_cache_reply_bytes(WeirCacheReply *reply, const uint8_t *data, size_t len, WeirError **error)} */
+  static int weir_cache_reply_bytes(MemorySegment reply, MemorySegment data, long len, MemorySegment error) {
+    try {
+      return (int) weir_cache_reply_bytes.HANDLE.invokeExact(reply, data, len, error);
+    } catch (Throwable thrown) {
+      throw unexpected(thrown);
+    }
+  }
+
+  private static final class weir_cache_reply_bytes {
+    static final MethodHandle HANDLE =
+        handle("weir_cache_reply_bytes", FunctionDescriptor.of(JAVA_INT, ADDRESS, ADDRESS, JAVA_LONG, ADDRESS));
+  }
+
+  /** {@code WeirStatus weir_cache_reply_batch(WeirCacheReply *reply, struct ArrowArray *array, const struct ArrowSchema *schema, WeirError **error)} */
+  static int weir_cache_reply_batch(MemorySegment reply, MemorySegment array, MemorySegment schema, MemorySegment error) {
+    try {
+      return (int) weir_cache_reply_batch.HANDLE.invokeExact(reply, array, schema, error);
+    } catch (Throwable thrown) {
+      throw unexpected(thrown);
+    }
+  }
+
+  private static final class weir_cache_reply_batch {
+    static final MethodHandle HANDLE =
+        handle("weir_cache_reply_batch", FunctionDescriptor.of(JAVA_INT, ADDRESS, ADDRESS, ADDRESS, ADDRESS));
+  }
+
+  /** {@code WeirStatus weir_cache_reply_value(WeirCacheReply *reply, const WeirCacheValue *value, WeirError **error)} */
+  static int weir_cache_reply_value(MemorySegment reply, MemorySegment value, MemorySegment error) {
+    try {
+      return (int) weir_cache_reply_value.HANDLE.invokeExact(reply, value, error);
+    } catch (Throwable thrown) {
+      throw unexpected(thrown);
+    }
+  }
+
+  private static final class weir_cache_reply_value {
+    static final MethodHandle HANDLE =
+        handle("weir_cache_reply_value", FunctionDescriptor.of(JAVA_INT, ADDRESS, ADDRESS, ADDRESS));
+  }
+
+  /** {@code void weir_cache_reply_miss(WeirCacheReply *reply)} */
+  static void weir_cache_reply_miss(MemorySegment reply) {
+    try {
+      weir_cache_reply_miss.HANDLE.invokeExact(reply);
+    } catch (Throwable thrown) {
+      throw unexpected(thrown);
+    }
+  }
+
+  private static final class weir_cache_reply_miss {
+    static final MethodHandle HANDLE =
+        handle("weir_cache_reply_miss", FunctionDescriptor.ofVoid(ADDRESS));
+  }
+
+  /** {@code void weir_cache_reply_done(WeirCacheReply *reply, uint64_t number)} */
+  static void weir_cache_reply_done(MemorySegment reply, long number) {
+    try {
+      weir_cache_reply_done.HANDLE.invokeExact(reply, number);
+    } catch (Throwable thrown) {
+      throw unexpected(thrown);
+    }
+  }
+
+  private static final class weir_cache_reply_done {
+    static final MethodHandle HANDLE =
+        handle("weir_cache_reply_done", FunctionDescriptor.ofVoid(ADDRESS, JAVA_LONG));
+  }
+
+  /** {@code void weir_cache_reply_error(WeirCacheReply *reply, const char *message)} */
+  static void weir_cache_reply_error(MemorySegment reply, MemorySegment message) {
+    try {
+      weir_cache_reply_error.HANDLE.invokeExact(reply, message);
+    } catch (Throwable thrown) {
+      throw unexpected(thrown);
+    }
+  }
+
+  private static final class weir_cache_reply_error {
+    static final MethodHandle HANDLE =
+        handle("weir_cache_reply_error", FunctionDescriptor.ofVoid(ADDRESS, ADDRESS));
+  }
+
+  /** {@code WeirStatus weir_cache_backend_check(const WeirCacheBackend *backend, WeirError **error)} */
+  static int weir_cache_backend_check(MemorySegment backend, MemorySegment error) {
+    try {
+      return (int) weir_cache_backend_check.HANDLE.invokeExact(backend, error);
+    } catch (Throwable thrown) {
+      throw unexpected(thrown);
+    }
+  }
+
+  private static final class weir_cache_backend_check {
+    static final MethodHandle HANDLE =
+        handle("weir_cache_backend_check", FunctionDescriptor.of(JAVA_INT, ADDRESS, ADDRESS));
+  }
+
+  /** {@code WeirStatus weir_cache_stats(const WeirCache *cache, WeirCacheStats *stats, WeirError **error)} */
+  static int weir_cache_stats(MemorySegment cache, MemorySegment stats, MemorySegment error) {
+    try {
+      return (int) weir_cache_stats.HANDLE.invokeExact(cache, stats, error);
+    } catch (Throwable thrown) {
+      throw unexpected(thrown);
+    }
+  }
+
+  private static final class weir_cache_stats {
+    static final MethodHandle HANDLE =
+        handle("weir_cache_stats", FunctionDescriptor.of(JAVA_INT, ADDRESS, ADDRESS, ADDRESS));
+  }
+
+  /** {@code WeirStatus weir_cache_num_entries(const WeirCache *cache, int64_t timeout_ms, uint64_t *number, WeirError **error)} */
+  static int weir_cache_num_entries(MemorySegment cache, long timeout_ms, MemorySegment number, MemorySegment error) {
+    try {
+      return (int) weir_cache_num_entries.HANDLE.invokeExact(cache, timeout_ms, number, error);
+    } catch (Throwable thrown) {
+      throw unexpected(thrown);
+    }
+  }
+
+  private static final class weir_cache_num_entries {
+    static final MethodHandle HANDLE =
+        handle("weir_cache_num_entries", FunctionDescriptor.of(JAVA_INT, ADDRESS, JAVA_LONG, ADDRESS, ADDRESS));
+  }
+
+  /** {@code WeirStatus weir_cache_num_entries_async(const WeirCache *cache, WeirCompletion completion, WeirError **error)} */
+  static int weir_cache_num_entries_async(MemorySegment cache, MemorySegment completion, MemorySegment error) {
+    try {
+      return (int) weir_cache_num_entries_async.HANDLE.invokeExact(cache, completion, error);
+    } catch (Throwable thrown) {
+      throw unexpected(thrown);
+    }
+  }
+
+  private static final class weir_cache_num_entries_async {
+    static final MethodHandle HANDLE =
+        handle("weir_cache_num_entries_async", FunctionDescriptor.of(JAVA_INT, ADDRESS, WeirCompletion.LAYOUT, ADDRESS));
+  }
+
+  /** {@code WeirStatus weir_cache_size_bytes(const WeirCache *cache, int64_t timeout_ms, uint64_t *number, WeirError **error)} */
+  static int weir_cache_size_bytes(MemorySegment cache, long timeout_ms, MemorySegment number, MemorySegment error) {
+    try {
+      return (int) weir_cache_size_bytes.HANDLE.invokeExact(cache, timeout_ms, number, error);
+    } catch (Throwable thrown) {
+      throw unexpected(thrown);
+    }
+  }
+
+  private static final class weir_cache_size_bytes {
+    static final MethodHandle HANDLE =
+        handle("weir_cache_size_bytes", FunctionDescriptor.of(JAVA_INT, ADDRESS, JAVA_LONG, ADDRESS, ADDRESS));
+  }
+
+  /** {@code WeirStatus weir_cache_size_bytes_async(const WeirCache *cache, WeirCompletion completion, WeirError **error)} */
+  static int weir_cache_size_bytes_async(MemorySegment cache, MemorySegment completion, MemorySegment error) {
+    try {
+      return (int) weir_cache_size_bytes_async.HANDLE.invokeExact(cache, completion, error);
+    } catch (Throwable thrown) {
+      throw unexpected(thrown);
+    }
+  }
+
+  private static final class weir_cache_size_bytes_async {
+    static final MethodHandle HANDLE =
+        handle("weir_cache_size_bytes_async", FunctionDescriptor.of(JAVA_INT, ADDRESS, WeirCompletion.LAYOUT, ADDRESS));
   }
 
   /** {@code WeirStatus weir_ipc_open_file(const char *path, struct ArrowArrayStream *stream, WeirError **error)} */

@@ -10,7 +10,8 @@ import java.util.ArrayList;
 import java.util.List;
 
 /** Options as a list of what was set; the library fills in the rest, so that no default is written down here. */
-abstract sealed class Options<T extends Options<T>> permits WriterOptions, AppenderOptions, TailerOptions, TrimOptions {
+abstract sealed class Options<T extends Options<T>>
+    permits WriterOptions, AppenderOptions, TailerOptions, TrimOptions, SpillStoreOptions, SpillOptions, SpillReadOptions, CacheOptions {
   record Setting(String field, long value) {}
 
   /** A {@code weir_..._options_init}. */
@@ -48,6 +49,19 @@ abstract sealed class Options<T extends Options<T>> permits WriterOptions, Appen
     } catch (ArithmeticException e) {
       return value.isNegative() ? 0 : Long.MAX_VALUE;
     }
+  }
+
+  /** A whole number that the C ABI has as an unsigned one: of the negative ones, only what stands for none. */
+  final T setBytes(String field, long value, long none) {
+    if (value < 0 && value != none) {
+      throw WeirException.of(Status.INVALID_ARGUMENT, field + " is negative: " + value);
+    }
+    return set(field, value);
+  }
+
+  /** What was set so far. */
+  final List<Setting> settings() {
+    return settings;
   }
 
   final MemorySegment encode(SegmentAllocator allocator) {

@@ -21,7 +21,7 @@ final class Scratch implements AutoCloseable {
   /** A pointer or a number that a call gives back. */
   final MemorySegment out;
 
-  /** A {@code WeirAck}. */
+  /** A {@code WeirAck}, and a number after it, as in an event: see {@link Decoder#VALUE}. */
   final MemorySegment ack;
 
   /** A struct ArrowArray to export to. */
@@ -34,7 +34,7 @@ final class Scratch implements AutoCloseable {
     MemorySegment memory = Arena.ofAuto().allocate(256, 16);
     error = memory.asSlice(0, 8);
     out = memory.asSlice(8, 8);
-    ack = memory.asSlice(16, Native.WeirAck.SIZE);
+    ack = memory.asSlice(16, Native.WeirAck.SIZE + 8);
     MemorySegment posted = memory.asSlice(96, Native.WeirCompletion.SIZE);
     completion = (size, alignment) -> posted;
     array = memory.asSlice(128, ARROW_ARRAY);

@@ -48,6 +48,56 @@ public final class Session extends OpenHandle implements AutoCloseable {
     return get(Decoder.TEXT, (session, timeout, s) -> Native.weir_metrics_prometheus(session, s.out, s.error));
   }
 
+  /**
+   * The memory of all that was opened through the session, by its use.
+   *
+   * @return the memory
+   */
+  public SessionMemory memory() {
+    return Records.get(this, SessionMemory.class, Native.WeirSessionMemory.LAYOUT, Native::weir_session_memory);
+  }
+
+  /**
+   * What waits for room below the session's limit, {@link SessionOptions#memoryBytes}: for how many bytes, and how long it has.
+   *
+   * @return a line each, the first to get room first; none if nothing waits
+   */
+  public List<String> pressure() {
+    return get(Decoder.LINES, (session, timeout, s) -> Native.weir_session_pressure(session, s.out, s.error));
+  }
+
+  /**
+   * The session's spill store: the one of its options, or a local one without a cap. Makes no directory.
+   *
+   * @return the store, to be closed
+   */
+  public SpillStore spillStore() {
+    return get(SpillStore.DECODER, (session, timeout, s) -> Native.weir_session_spill_store(session, s.out, s.error));
+  }
+
+  /**
+   * Makes another spill store, whose metrics the session shows, and which the session's settings of object stores reach. Makes no request, no
+   * directory and no thread: that is left to the first write.
+   *
+   * @param options its options
+   * @return the store, to be closed
+   */
+  public SpillStore spillStore(SpillStoreOptions options) {
+    try (Arena arena = Arena.ofConfined()) {
+      MemorySegment settings = options.encodeAll(arena);
+      return get(SpillStore.DECODER, (session, timeout, s) -> Native.weir_spill_store_new(session, settings, s.out, s.error));
+    }
+  }
+
+  /**
+   * The session's cache: the one of its options, or the built-in one.
+   *
+   * @return a handle on it, to be closed
+   */
+  public Cache cache() {
+    return get(Cache.DECODER, (session, timeout, s) -> Native.weir_session_cache(session, s.out, s.error));
+  }
+
   // ---- Opening ----
 
   /**

@@ -7,4 +7,22 @@ public final class StorageFullException extends WeirException {
   StorageFullException(Failure failure) {
     super(failure);
   }
+
+  /**
+   * What is free on the file system, if a spill store's floor of free space refused a write.
+   *
+   * @return bytes; 0 if it is not known
+   */
+  public long freeBytes() {
+    return number("free_bytes").orElse(0);
+  }
+
+  /**
+   * What must stay free on the file system, if a spill store's floor of free space refused a write.
+   *
+   * @return bytes; 0 if it is not known
+   */
+  public long floorBytes() {
+    return number("floor_bytes").orElse(0);
+  }
 }

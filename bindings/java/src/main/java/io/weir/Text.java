@@ -33,8 +33,13 @@ final class Text {
 
   /** Copies and frees a buffer of the library's. */
   static String take(MemorySegment buffer) {
+    return new String(takeBytes(buffer), StandardCharsets.UTF_8);
+  }
+
+  /** Copies and frees a buffer of the library's. */
+  static byte[] takeBytes(MemorySegment buffer) {
     try {
-      return at(Native.weir_buffer_data(buffer), Native.weir_buffer_len(buffer));
+      return bytes(Native.weir_buffer_data(buffer), Native.weir_buffer_len(buffer));
     } finally {
       Native.weir_buffer_free(buffer);
     }

@@ -54,8 +54,53 @@ public final class Weir {
     RuntimeOptions.applyDefaults();
     try (Arena arena = Arena.ofConfined();
         Scratch scratch = Scratch.take()) {
-      scratch.check(Native.weir_session_new(options.encode(arena), scratch.out, scratch.error));
+      options.with(arena, struct -> scratch.check(Native.weir_session_new(struct, scratch.out, scratch.error)));
       return new Session(scratch.outPointer());
+    }
+  }
+
+  /**
+   * Makes a spill store of its own, such as one for {@link SessionOptions#withSpillStore}; one whose metrics a session shows is made by {@link
+   * Session#spillStore(SpillStoreOptions)}. Makes no request, no directory and no thread: that is left to the first write.
+   *
+   * @param options its options
+   * @return the store, to be closed
+   */
+  public static SpillStore spillStore(SpillStoreOptions options) {
+    NativeLibrary.require();
+    RuntimeOptions.applyDefaults();
+    try (Arena arena = Arena.ofConfined();
+        Scratch scratch = Scratch.take()) {
+      scratch.check(Native.weir_spill_store_new(MemorySegment.NULL, options.encodeAll(arena), scratch.out, scratch.error));
+      return new SpillStore(scratch.outPointer());
+    }
+  }
+
+  /**
+   * Makes a cache, which belongs to no session until it is given to one: {@link SessionOptions#withCache}.
+   *
+   * @param options its options
+   * @return the cache, to be closed
+   */
+  public static Cache cache(CacheOptions options) {
+    NativeLibrary.require();
+    RuntimeOptions.applyDefaults();
+    try (Arena arena = Arena.ofConfined();
+        Scratch scratch = Scratch.take()) {
+      MemorySegment struct = options.encode(arena);
+      if (options.backend() == null) {
+        scratch.check(Native.weir_cache_new(struct, scratch.out, scratch.error));
+        return new Cache(scratch.outPointer());
+      }
+      MemorySegment backend = CacheUpcalls.encode(arena, options.backend());
+      struct.set(ValueLayout.ADDRESS, Native.WeirCacheOptions.backend, backend);
+      try {
+        scratch.check(Native.weir_cache_new(struct, scratch.out, scratch.error));
+      } catch (WeirException e) {
+        CacheUpcalls.forget(backend);
+        throw e;
+      }
+      return new Cache(scratch.outPointer());
     }
   }
 

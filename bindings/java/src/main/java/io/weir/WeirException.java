@@ -32,6 +32,11 @@ public class WeirException extends RuntimeException {
     return Failure.of(status, message).toException();
   }
 
+  /** The same with a cause that the library does not know. */
+  WeirException withCause(Throwable cause) {
+    return cause == null ? this : failure().causedBy(cause).toException();
+  }
+
   /** The same for the thread that waited: with its stack, and the original as the cause. */
   WeirException rethrown() {
     return failure().causedBy(this).toException();

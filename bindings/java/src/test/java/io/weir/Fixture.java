@@ -171,11 +171,49 @@ final class Fixture implements AutoCloseable {
     return new ArrowStreamReader(new ByteArrayInputStream(bytes.toByteArray()), allocator);
   }
 
-  /** The same as a C struct, to be closed. */
-  ArrowArrayStream stream(long first, int batches, int rows) {
+  /** A reader that fails after so many batches. */
+  ArrowReader failing(long first, int batches, int rows) {
+    return new ArrowReader(allocator) {
+      private int loaded;
+
+      @Override
+      public boolean loadNextBatch() throws IOException {
+        if (loaded == batches) {
+          throw new IOException("the source broke");
+        }
+        prepareLoadNextBatch();
+        try (VectorSchemaRoot batch = batch(first + (long) loaded++ * rows, rows);
+            ArrowRecordBatch record = new VectorUnloader(batch).getRecordBatch()) {
+          new VectorLoader(getVectorSchemaRoot()).load(record);
+        }
+        return true;
+      }
+
+      @Override
+      public long bytesRead() {
+        return 0;
+      }
+
+      @Override
+      protected void closeReadSource() {}
+
+      @Override
+      protected Schema readSchema() {
+        return SCHEMA;
+      }
+    };
+  }
+
+  /** A reader as a C struct, to be closed. */
+  ArrowArrayStream exported(ArrowReader reader) {
     ArrowArrayStream stream = ArrowArrayStream.allocateNew(allocator);
-    Data.exportArrayStream(allocator, reader(first, batches, rows), stream);
+    Data.exportArrayStream(allocator, reader, stream);
     return stream;
+  }
+
+  /** Batches as a C struct, to be closed. */
+  ArrowArrayStream stream(long first, int batches, int rows) {
+    return exported(reader(first, batches, rows));
   }
 
   /** All ids of a reader, which is closed. */

@@ -108,8 +108,8 @@ class NativeTest {
         binding.append(Files.readString(file));
       }
     }
-    // What a queue that is waited for, and never polled, has no use for; and a constant that the binding has as an enum.
-    Set<String> unused = Set.of("weir_queue_fd", "weir_queue_options_init", "weir_error_code", "weir_status_name");
+    // What a queue that is waited for, and never polled, has no use for; constants that the binding has as enums; what a spill says of its batches.
+    Set<String> unused = Set.of("weir_queue_fd", "weir_queue_options_init", "weir_error_code", "weir_status_name", "weir_batch_schema", "weir_batch_rows");
     List<String> missing =
         functions.stream().filter(name -> !unused.contains(name) && !binding.toString().matches("(?s).*\\b" + name + "\\b.*")).toList();
     assertEquals(List.of(), missing);
@@ -162,6 +162,9 @@ class NativeTest {
   void recordsHaveAllNumbersOfTheirStructs() {
     covers(WriterStats.class, Native.WeirWriterStats.LAYOUT);
     covers(WriterMemory.class, Native.WeirWriterMemory.LAYOUT);
+    covers(SessionMemory.class, Native.WeirSessionMemory.LAYOUT);
+    covers(SpillStats.class, Native.WeirSpillStats.LAYOUT);
+    covers(CacheStats.class, Native.WeirCacheStats.LAYOUT);
   }
 
   private static void covers(Class<? extends Record> type, StructLayout layout) {
@@ -173,7 +176,7 @@ class NativeTest {
   /** Every option of the header can be set. */
   @Test
   void optionsHaveAllFieldsOfTheirStructs() throws IOException {
-    for (String name : List.of("Writer", "Appender", "Tailer", "Trim")) {
+    for (String name : List.of("Writer", "Appender", "Tailer", "Trim", "SpillStore", "Spill", "SpillRead", "Cache")) {
       StructLayout layout;
       try {
         layout = (StructLayout) field(Class.forName("io.weir.Native$Weir" + name + "Options"), "LAYOUT").get(null);
@@ -184,7 +187,7 @@ class NativeTest {
       List<String> missing =
           layout.memberLayouts().stream()
               .flatMap(member -> member.name().stream())
-              .filter(field -> !field.matches("struct_size|reserved\\d*") && !source.contains("set(\"" + field + "\""))
+              .filter(field -> !field.matches("struct_size|reserved\\d*") && !source.matches("(?s).*(set|setBytes)\\(\"" + field + "\".*|.*Options\\." + field + ",.*") && !field.equals("backend"))
               .toList();
       assertEquals(List.of(), missing);
     }

@@ -15,6 +15,8 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -30,8 +32,13 @@ import java.util.concurrent.atomic.AtomicReference;
 import java.util.stream.Stream;
 import org.apache.arrow.c.ArrowArray;
 import org.apache.arrow.c.ArrowArrayStream;
+import org.apache.arrow.c.ArrowSchema;
+import org.apache.arrow.c.Data;
 import org.apache.arrow.vector.VectorSchemaRoot;
 import org.apache.arrow.vector.ipc.ArrowReader;
+import org.apache.arrow.vector.types.pojo.ArrowType;
+import org.apache.arrow.vector.types.pojo.Field;
+import org.apache.arrow.vector.types.pojo.FieldType;
 
 /** See {@link ConformanceTest}. */
 final class WriterBehaviours {
@@ -79,6 +86,36 @@ final class WriterBehaviours {
         assertThrows(
             InvalidArgumentException.class, () -> Weir.session(SessionOptions.defaults().withStoreSetting("no_such_setting", "1")));
     assertTrue(setting.getMessage().contains("no_such_setting"), setting.getMessage());
+    // A shard's id that is none: the binding takes UUIDs only, and the library refuses the rest.
+    try (Arena arena = Arena.ofConfined()) {
+      MemorySegment root = arena.allocateFrom(f.root());
+      MemorySegment shard = arena.allocateFrom("not-a-shard");
+      InvalidArgumentException id =
+          assertThrows(
+              InvalidArgumentException.class,
+              () ->
+                  f.session.get(
+                      Tailer.DECODER,
+                      (session, timeout, s) -> Native.weir_tailer_open(session, root, shard, MemorySegment.NULL, s.out, s.error)));
+      assertTrue(id.getMessage().contains("not-a-shard"), id.getMessage());
+    }
+    // A schema that is none.
+    try (ArrowSchema schema = ArrowSchema.allocateNew(f.allocator)) {
+      Data.exportSchema(f.allocator, SCHEMA, null, schema);
+      schema.release();
+      WeirException e = assertThrows(WeirException.class, () -> f.session.openWriter(f.root(), SHARD, schema, quick()));
+      assertTrue(e instanceof InvalidArgumentException || e instanceof InvalidDataException, e.toString());
+    }
+    Field column = new Field("c", FieldType.nullable(new ArrowType.Int(64, true)), null);
+    try (ArrowSchema schema = ArrowSchema.allocateNew(f.allocator)) { // a column, no struct of columns
+      Data.exportField(f.allocator, column, null, schema);
+      try {
+        WeirException e = assertThrows(WeirException.class, () -> f.session.openWriter(f.root(), SHARD, schema, quick()));
+        assertTrue(e instanceof InvalidArgumentException || e instanceof InvalidDataException, e.toString());
+      } finally {
+        schema.release();
+      }
+    }
     try (Stream<Path> files = Files.list(f.directory)) {
       assertEquals(0, files.count());
     }
@@ -181,8 +218,15 @@ final class WriterBehaviours {
       assertTrue(e instanceof SchemaMismatchException || e instanceof InvalidDataException, e.toString());
       assertEquals(15, writer.stats().puts());
       f.put(writer, 150, 1);
+      // One that fails half-way: what came before is in, and the error says how much that is.
+      WeirException half = assertThrows(WeirException.class, () -> writer.putStream(f.failing(151, 2, 10), f.allocator));
+      assertEquals(2, half.number("accepted").orElseThrow());
+      try (ArrowArrayStream stream = f.exported(f.failing(171, 3, 10))) {
+        assertEquals(3, failure(writer.putStreamAsync(stream)).number("accepted").orElseThrow());
+      }
+      writer.flush();
     }
-    assertEquals(range(0, 151), f.log());
+    assertEquals(range(0, 201), f.log());
   }
 
   void fencing(Fixture f) {
