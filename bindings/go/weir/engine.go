@@ -43,6 +43,9 @@ type slot struct {
 // wakeToken is the token of the event that says that exported batches were released.
 const wakeToken = 0
 
+// serveToken is the token of the event that says that a backend or a loader is asked for something.
+const serveToken = ^uint64(0)
+
 // drainAtOnce is how many events are taken from the queue with one call.
 const drainAtOnce = 256
 
@@ -165,13 +168,17 @@ func (e *engine) drain(poller *os.File) {
 
 // deliver hands events to those who wait for them.
 func (e *engine) deliver(events []C.WeirEvent, ready []*call) []*call {
-	gone, released := 0, false
+	gone, released, asked := 0, false, false
 	e.mu.Lock()
 	for i := range events {
 		ready = append(ready, nil)
 		token := uint64(events[i].token)
 		if token == wakeToken {
 			released = true
+			continue
+		}
+		if token == serveToken {
+			asked = true
 			continue
 		}
 		s := &e.slots[token-1]
@@ -195,6 +202,9 @@ func (e *engine) deliver(events []C.WeirEvent, ready []*call) []*call {
 	}
 	if released {
 		releaseExports()
+	}
+	if asked {
+		serveRequests()
 	}
 	for range gone { // the last of them may end the engine
 		e.drop()
@@ -334,6 +344,11 @@ func (h *handle) start(issue issue) (*call, error) {
 		return nil, err
 	}
 	defer h.put() // held while C runs, not while its outcome is waited for
+	return h.startOn(p, issue)
+}
+
+// startOn is start for who holds the handle already.
+func (h *handle) startOn(p unsafe.Pointer, issue issue) (*call, error) {
 	e := h.engine
 	c := calls.Get().(*call)
 	token := e.enter(c, nil)

@@ -201,6 +201,39 @@ func (e *Error) Is(target error) bool {
 	return ok && code == e.Code
 }
 
+// As tells errors.As which of the package's other error types this also is: *CapExceededError.
+func (e *Error) As(target any) bool {
+	to, ok := target.(**CapExceededError)
+	if !ok || e.Code != CodeDiskCapExceeded {
+		return false
+	}
+	refused := &CapExceededError{err: e}
+	refused.Cap, _ = e.Details.Uint64("cap_bytes")
+	refused.Used, _ = e.Details.Uint64("used_bytes")
+	refused.Requested, _ = e.Details.Uint64("requested_bytes")
+	*to = refused
+	return true
+}
+
+// A CapExceededError says, to errors.As, by which cap a write to a spill was refused: that of its store, or of one above. Nothing of the
+// write was taken. It is ErrDiskCapExceeded.
+type CapExceededError struct {
+	// Cap is the cap, in bytes.
+	Cap uint64
+	// Used is how many bytes were held below it.
+	Used uint64
+	// Requested is how many more the write wanted.
+	Requested uint64
+
+	err *Error
+}
+
+// Error returns the message.
+func (e *CapExceededError) Error() string { return e.err.Error() }
+
+// Unwrap returns the *Error.
+func (e *CapExceededError) Unwrap() error { return e.err }
+
 // Timeout reports whether the error is that a deadline passed, as net.Error has it.
 func (e *Error) Timeout() bool {
 	return e.Code == CodeTimedOut || errors.Is(e.cause, context.DeadlineExceeded)

@@ -8,7 +8,12 @@ import "time"
 // A SessionOption configures NewSession.
 type SessionOption func(*sessionOptions)
 
-type sessionOptions struct{ settings []setting }
+type sessionOptions struct {
+	settings []setting
+	spill    *SpillStore
+	cache    *Cache
+	memory   uint64
+}
 
 type setting struct{ key, value string }
 
@@ -27,6 +32,24 @@ func WithStoreSettings(settings map[string]string) SessionOption {
 	}
 }
 
+// WithSpillStore sets the spill store that the session gives to all that is opened through it; a local one without a cap by default. The
+// session keeps what it needs of it.
+func WithSpillStore(store *SpillStore) SessionOption {
+	return func(o *sessionOptions) { o.spill = store }
+}
+
+// WithCache sets the cache of all that is opened through the session, instead of a built-in one of its own. The session keeps it. Entries
+// of a local store are cached only in one that is given here.
+func WithCache(cache *Cache) SessionOption {
+	return func(o *sessionOptions) { o.cache = cache }
+}
+
+// WithMemoryBytes limits what the session's writers have queued, its tailers have read ahead, and its cache, together; 0, the default, is
+// no limit. The cache yields, and puts wait: see Session.Memory.
+func WithMemoryBytes(n uint64) SessionOption {
+	return func(o *sessionOptions) { o.memory = n }
+}
+
 // A WriterOption configures OpenWriter.
 type WriterOption interface{ applyWriter(*C.WeirWriterOptions) }
 
@@ -43,6 +66,14 @@ type ClaimOption struct {
 
 func (o ClaimOption) applyWriter(c *C.WeirWriterOptions)     { o.writer(c) }
 func (o ClaimOption) applyAppender(c *C.WeirAppenderOptions) { o.appender(c) }
+
+// A BatchOption configures whoever takes batches: it is a ClaimOption and a SpillOption.
+type BatchOption struct {
+	ClaimOption
+	spill func(*C.WeirSpillOptions)
+}
+
+func (o BatchOption) applySpill(c *C.WeirSpillOptions) { o.spill(c) }
 
 type writerOption func(*C.WeirWriterOptions)
 
@@ -81,14 +112,14 @@ func WithFsync(on bool) ClaimOption {
 
 // WithValidation sets whether offsets and UTF-8 of every batch are checked. On by default. Without, the caller vouches for them, and
 // what is wrong is undefined behaviour.
-func WithValidation(on bool) ClaimOption {
-	return ClaimOption{
+func WithValidation(on bool) BatchOption {
+	return BatchOption{ClaimOption{
 		func(c *C.WeirWriterOptions) { c.validate = flag(on) },
 		func(c *C.WeirAppenderOptions) { c.validate = flag(on) },
-	}
+	}, func(c *C.WeirSpillOptions) { c.validate = flag(on) }}
 }
 
-// A Compression says how the bodies of entries are compressed.
+// A Compression says how the bodies of entries and of spilled batches are compressed.
 type Compression int32
 
 // The compressions.
@@ -101,12 +132,12 @@ const (
 	CompressionZstd Compression = C.WEIR_COMPRESSION_ZSTD
 )
 
-// WithCompression sets the compression of entries. Lance reads compressed entries only if it is built for it.
-func WithCompression(compression Compression) ClaimOption {
-	return ClaimOption{
+// WithCompression sets the compression of entries, or of a spill's batches. Lance reads compressed entries only if it is built for it.
+func WithCompression(compression Compression) BatchOption {
+	return BatchOption{ClaimOption{
 		func(c *C.WeirWriterOptions) { c.compression = C.int32_t(compression) },
 		func(c *C.WeirAppenderOptions) { c.compression = C.int32_t(compression) },
-	}
+	}, func(c *C.WeirSpillOptions) { c.compression = C.int32_t(compression) }}
 }
 
 // WithRetries sets how often a failed append is tried again, and the pause before the first retry, which doubles with each; 3 and 50 ms

@@ -5,12 +5,16 @@ import "C"
 
 import (
 	"strings"
+	"time"
 	"unsafe"
 )
 
-// A Session is what is shared by all that is opened through it: object stores with their settings, and metrics. It may be used from any
-// goroutine. What was opened through it goes on after it is closed.
-type Session struct{ h *handle }
+// A Session is what is shared by all that is opened through it: object stores with their settings, metrics, a cache, a spill store and a
+// limit on memory. It may be used from any goroutine. What was opened through it goes on after it is closed.
+type Session struct {
+	h     *handle
+	cache *sharedCache
+}
 
 // NewSession makes a session. It makes no request and starts no thread of weir's.
 func NewSession(options ...SessionOption) (*Session, error) {
@@ -34,6 +38,25 @@ func NewSession(options ...SessionOption) (*Session, error) {
 		}
 		cOptions.store_settings, cOptions.store_settings_len = &pairs[0], C.size_t(n)
 	}
+	cOptions.memory_bytes = C.uint64_t(set.memory)
+	cache := new(sharedCache)
+	if set.spill != nil {
+		p, err := set.spill.use()
+		if err != nil {
+			return nil, err
+		}
+		defer set.spill.h.put()
+		cOptions.spill = p
+	}
+	if set.cache != nil {
+		p, err := set.cache.use()
+		if err != nil {
+			return nil, err
+		}
+		defer set.cache.h.put()
+		cOptions.cache = p
+		cache = set.cache.shared
+	}
 	e, err := acquireEngine()
 	if err != nil {
 		return nil, err
@@ -44,9 +67,9 @@ func NewSession(options ...SessionOption) (*Session, error) {
 		e.unuse()
 		return nil, err
 	}
-	s := &Session{&handle{pointer: unsafe.Pointer(session), engine: e, name: "session", free: func(p unsafe.Pointer) {
+	s := &Session{h: &handle{pointer: unsafe.Pointer(session), engine: e, name: "session", free: func(p unsafe.Pointer) {
 		C.weir_session_free((*C.WeirSession)(p))
-	}}}
+	}}, cache: cache}
 	watch(s, s.h, "session")
 	return s, nil
 }
@@ -73,6 +96,98 @@ func (s *Session) Metrics() (string, error) {
 	var text *C.WeirBuffer
 	var cErr *C.WeirError
 	if err := takeError(C.weir_metrics_prometheus(session, &text, &cErr), cErr); err != nil {
+		return "", err
+	}
+	return takeText(text), nil
+}
+
+// SpillStore returns the session's spill store: that of WithSpillStore, or a local one without a cap. It is to be closed.
+func (s *Session) SpillStore() (*SpillStore, error) {
+	session, err := s.use()
+	if err != nil {
+		return nil, err
+	}
+	defer s.h.put()
+	var store *C.WeirSpillStore
+	var cErr *C.WeirError
+	if err := takeError(C.weir_session_spill_store(session, &store, &cErr), cErr); err != nil {
+		return nil, err
+	}
+	s.h.engine.use()
+	return newSpillStore(store, s.h.engine), nil
+}
+
+// Cache returns the session's cache: that of WithCache, or the built-in one. It is to be closed.
+func (s *Session) Cache() (*Cache, error) {
+	session, err := s.use()
+	if err != nil {
+		return nil, err
+	}
+	defer s.h.put()
+	var cache *C.WeirCache
+	var cErr *C.WeirError
+	if err := takeError(C.weir_session_cache(session, &cache, &cErr), cErr); err != nil {
+		return nil, err
+	}
+	s.h.engine.use()
+	return newCache(cache, s.h.engine, s.cache), nil
+}
+
+// SessionMemory is the memory of all that was opened through a session, in bytes.
+type SessionMemory struct {
+	// Limit is that of WithMemoryBytes; 0 = none.
+	Limit uint64
+	// Queue is what its writers have queued and is not durable yet.
+	Queue uint64
+	// MemTables is what its MemTables hold: 0, there are none yet.
+	MemTables uint64
+	// ReadAhead is what its tailers have read ahead.
+	ReadAhead uint64
+	// Cache is what its cache holds; 0 for a backend of the program's.
+	Cache uint64
+	// Waiting is how many writers have puts that wait for room below the limit; Pressure names them.
+	Waiting uint64
+	// WaitingBytes is what the puts at the head of their queues want.
+	WaitingBytes uint64
+	// LongestWait is how long the first of them has waited.
+	LongestWait time.Duration
+	// Waits is how often a writer waited.
+	Waits uint64
+	// Waited is how long they waited together, in waits that are over.
+	Waited time.Duration
+}
+
+// Memory returns the memory of all that was opened through the session, by its use.
+func (s *Session) Memory() (SessionMemory, error) {
+	session, err := s.use()
+	if err != nil {
+		return SessionMemory{}, err
+	}
+	defer s.h.put()
+	m := C.WeirSessionMemory{struct_size: C.sizeof_WeirSessionMemory}
+	var cErr *C.WeirError
+	if err := takeError(C.weir_session_memory(session, &m, &cErr), cErr); err != nil {
+		return SessionMemory{}, err
+	}
+	return SessionMemory{
+		Limit: uint64(m.limit_bytes), Queue: uint64(m.queue_bytes), MemTables: uint64(m.memtable_bytes),
+		ReadAhead: uint64(m.read_ahead_bytes), Cache: uint64(m.cache_bytes),
+		Waiting: uint64(m.waiting), WaitingBytes: uint64(m.waiting_bytes), LongestWait: time.Duration(m.longest_wait_ns),
+		Waits: uint64(m.waits), Waited: time.Duration(m.waited_ns),
+	}, nil
+}
+
+// Pressure says what waits for room below the session's limit on memory, for how many bytes, and how long it has: one line each, the
+// first to get room first.
+func (s *Session) Pressure() (string, error) {
+	session, err := s.use()
+	if err != nil {
+		return "", err
+	}
+	defer s.h.put()
+	var text *C.WeirBuffer
+	var cErr *C.WeirError
+	if err := takeError(C.weir_session_pressure(session, &text, &cErr), cErr); err != nil {
 		return "", err
 	}
 	return takeText(text), nil

@@ -10,7 +10,8 @@ static const char *const detail_names[] = {
     "floor_bytes",     "free_bytes",   "in_flight_bytes", "limit_bytes",   "memory_bytes", "pending_bytes", "position",
     "replay_after",    "requested_bytes", "reserved_bytes", "sequence",    "used_bytes", "version",
     "call",            "cause",        "field",          "file",          "key",     "object",          "path",
-    "root",            "shard",
+    "root",            "shard",        "batch",          "rule",          "session_limit_bytes", "session_queued_bytes",
+    "session_read_ahead_bytes",
 };
 
 enum { DETAIL_NAMES = sizeof detail_names / sizeof detail_names[0] };
@@ -107,6 +108,137 @@ bool weirgo_same_schema(const struct ArrowSchema *a, const struct ArrowSchema *b
   for (int64_t i = 0; i < a->n_children; i++)
     if (!weirgo_same_schema(a->children[i], b->children[i])) return false;
   return weirgo_same_schema(a->dictionary, b->dictionary);
+}
+
+/* ---- Backends and loaders of caches ------------------------------------------------------------------------------- */
+
+struct WeirGoServed {
+  uint64_t id;
+  WeirCompletion wake;
+  WeirGoRequest *last; /* says that it was released: made before, as there must be memory for it */
+};
+
+static _Atomic(WeirGoRequest *) requests;
+
+WeirGoServed *weirgo_served_new(uint64_t id, WeirCompletion wake, uint64_t token) {
+  WeirGoServed *served = malloc(sizeof *served);
+  WeirGoRequest *last = calloc(1, sizeof *last);
+  if (served == NULL || last == NULL) {
+    free(served);
+    free(last);
+    return NULL;
+  }
+  last->id = id;
+  last->kind = WEIRGO_RELEASED;
+  wake.token = token;
+  *served = (WeirGoServed){id, wake, last};
+  return served;
+}
+
+void weirgo_served_free(WeirGoServed *served) {
+  free(served->last);
+  free(served);
+}
+
+/* Leaves a request for Go. As with the released blocks: who finds the list empty tells Go, and a request is Go's once it is in the
+ * list. weir's thread never enters Go. */
+static void leave(WeirGoRequest *request, WeirCompletion wake) {
+  WeirGoRequest *head = atomic_load_explicit(&requests, memory_order_relaxed);
+  do {
+    request->next = head;
+  } while (!atomic_compare_exchange_weak_explicit(&requests, &head, request, memory_order_release, memory_order_relaxed));
+  if (head == NULL) {
+    WeirEvent event = {.token = wake.token};
+    wake.fn(wake.ctx, &event);
+  }
+}
+
+WeirGoRequest *weirgo_take_requests(void) {
+  WeirGoRequest *first = NULL, *next;
+  for (WeirGoRequest *request = atomic_exchange_explicit(&requests, NULL, memory_order_acquire); request != NULL; request = next) {
+    next = request->next;
+    request->next = first;
+    first = request;
+  }
+  return first;
+}
+
+static void ask(const WeirGoServed *served, int32_t kind, const WeirCacheKey *key, WeirCacheValue *value, uint64_t size, WeirCacheReply *reply) {
+  size_t type_len = key->type_name != NULL ? strlen(key->type_name) : 0;
+  WeirGoRequest *request = malloc(sizeof *request + key->prefix_len + key->key_len + type_len);
+  if (request == NULL) {
+    weir_cache_value_free(value);
+    weir_cache_reply_error(reply, "there is no memory for a request");
+    return;
+  }
+  *request = (WeirGoRequest){NULL, served->id, kind, reply, value, size, key->prefix_len, key->key_len, type_len};
+  uint8_t *text = request->text;
+  if (key->prefix_len > 0) memcpy(text, key->prefix, key->prefix_len);
+  if (key->key_len > 0) memcpy(text + key->prefix_len, key->key, key->key_len);
+  if (type_len > 0) memcpy(text + key->prefix_len + key->key_len, key->type_name, type_len);
+  leave(request, served->wake);
+}
+
+static const WeirCacheKey no_key;
+
+static void ask_get(void *ctx, const WeirCacheKey *key, WeirCacheReply *reply) { ask(ctx, WEIRGO_GET, key, NULL, 0, reply); }
+static void ask_load(void *ctx, const WeirCacheKey *key, WeirCacheReply *reply) { ask(ctx, WEIRGO_LOAD, key, NULL, 0, reply); }
+static void ask_clear(void *ctx, WeirCacheReply *reply) { ask(ctx, WEIRGO_CLEAR, &no_key, NULL, 0, reply); }
+static void ask_entries(void *ctx, WeirCacheReply *reply) { ask(ctx, WEIRGO_NUM_ENTRIES, &no_key, NULL, 0, reply); }
+static void ask_bytes(void *ctx, WeirCacheReply *reply) { ask(ctx, WEIRGO_SIZE_BYTES, &no_key, NULL, 0, reply); }
+
+static void ask_insert(void *ctx, const WeirCacheKey *key, WeirCacheValue *value, uint64_t size, WeirCacheReply *reply) {
+  ask(ctx, WEIRGO_INSERT, key, value, size, reply);
+}
+
+static void ask_invalidate(void *ctx, const uint8_t *prefix, size_t prefix_len, WeirCacheReply *reply) {
+  WeirCacheKey key = {prefix, prefix_len, NULL, 0, NULL};
+  ask(ctx, WEIRGO_INVALIDATE, &key, NULL, 0, reply);
+}
+
+static void served_release(void *ctx) {
+  WeirGoServed *served = ctx;
+  leave(served->last, served->wake);
+  free(served);
+}
+
+static WeirCacheBackend backend_of(WeirGoServed *served, bool counts) {
+  WeirCacheBackend backend = WEIR_CACHE_BACKEND_INIT;
+  backend.ctx = served;
+  backend.release = served_release;
+  backend.get = ask_get;
+  backend.insert = ask_insert;
+  backend.invalidate_prefix = ask_invalidate;
+  backend.clear = ask_clear;
+  if (counts) {
+    backend.num_entries = ask_entries;
+    backend.size_bytes = ask_bytes;
+  }
+  return backend;
+}
+
+WeirStatus weirgo_cache_new(uint64_t capacity_bytes, WeirGoServed *served, bool counts, int64_t timeout_ms, WeirCache **cache, WeirError **error) {
+  WeirCacheOptions options;
+  WeirCacheBackend backend;
+  weir_cache_options_init(&options, sizeof options);
+  options.capacity_bytes = capacity_bytes;
+  options.backend_timeout_ms = timeout_ms;
+  if (served != NULL) {
+    backend = backend_of(served, counts);
+    options.backend = &backend;
+  }
+  return weir_cache_new(&options, cache, error);
+}
+
+WeirStatus weirgo_cache_backend_check(WeirGoServed *served, bool counts, WeirError **error) {
+  WeirCacheBackend backend = backend_of(served, counts);
+  return weir_cache_backend_check(&backend, error);
+}
+
+WeirStatus weirgo_cache_get_or_insert_async(const WeirCache *cache, WEIRGO_KEY, WeirGoServed *served, WeirCompletion done, WeirError **error) {
+  WeirCacheKey k = WEIRGO_MAKE_KEY;
+  WeirCacheLoader loader = {ask_load, served, served_release};
+  return weir_cache_get_or_insert_async(cache, &k, loader, done, error);
 }
 
 /* ---- Log ---------------------------------------------------------------------------------------------------------- */

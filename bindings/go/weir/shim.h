@@ -106,6 +106,134 @@ static inline WeirGoStatus weirgo_next_async(const WeirTailer *tailer, WeirCompl
   return r;
 }
 
+/* ---- Spills ------------------------------------------------------------------------------------------------------- */
+
+typedef struct {
+  WeirStatus status;
+  WeirError *error;
+  size_t n;
+} WeirGoCount;
+
+/* What does not wait: done at once on this thread, as it is in memory and on a local disk, or TIMED_OUT and not done at all. */
+
+static inline WeirGoStatus weirgo_spill_write(const WeirSpillWriter *writer, const uint8_t *data, size_t len) {
+  WeirGoStatus r = {0, NULL};
+  r.status = weir_spill_writer_write(writer, data, len, 0, &r.error);
+  return r;
+}
+
+static inline WeirGoStatus weirgo_spill_writev(const WeirSpillWriter *writer, const WeirBytes *parts, size_t n) {
+  WeirGoStatus r = {0, NULL};
+  r.status = weir_spill_writer_writev(writer, parts, n, 0, &r.error);
+  return r;
+}
+
+static inline WeirGoStatus weirgo_spill_write_batch(const WeirSpillWriter *writer, struct ArrowArray *array) {
+  WeirGoStatus r = {0, NULL};
+  r.status = weir_spill_writer_write_batch(writer, array, 0, &r.error);
+  return r;
+}
+
+static inline WeirGoCount weirgo_spill_read_at(const WeirSpill *spill, uint64_t offset, uint8_t *out, size_t len) {
+  WeirGoCount r = {0, NULL, 0};
+  r.status = weir_spill_read_at(spill, offset, out, len, 0, &r.n, &r.error);
+  return r;
+}
+
+static inline WeirGoCount weirgo_spill_reader_read(const WeirSpillReader *reader, uint8_t *out, size_t len) {
+  WeirGoCount r = {0, NULL, 0};
+  r.status = weir_spill_reader_read(reader, out, len, 0, &r.n, &r.error);
+  return r;
+}
+
+typedef struct {
+  uint64_t len, stored, rows;
+  size_t batches;
+} WeirGoSpill;
+
+static inline WeirGoSpill weirgo_spill(const WeirSpill *spill) {
+  WeirGoSpill r = {weir_spill_len(spill), weir_spill_stored_bytes(spill), weir_spill_rows(spill), weir_spill_batch_count(spill)};
+  return r;
+}
+
+/* ---- Cache -------------------------------------------------------------------------------------------------------- */
+
+/* A key by its parts, so that cgo checks each pointer by itself. */
+#define WEIRGO_KEY const uint8_t *prefix, size_t prefix_len, const uint8_t *key, size_t key_len, const char *type_name
+#define WEIRGO_MAKE_KEY {prefix, prefix_len, key, key_len, type_name}
+
+static inline WeirGoResult weirgo_cache_get(const WeirCache *cache, WEIRGO_KEY) {
+  WeirGoResult r = {0, NULL, NULL};
+  WeirCacheKey k = WEIRGO_MAKE_KEY;
+  WeirCacheValue *value = NULL;
+  r.status = weir_cache_get(cache, &k, 0, &value, &r.error);
+  r.result = value;
+  return r;
+}
+
+static inline WeirStatus weirgo_cache_get_async(const WeirCache *cache, WEIRGO_KEY, WeirCompletion done, WeirError **error) {
+  WeirCacheKey k = WEIRGO_MAKE_KEY;
+  return weir_cache_get_async(cache, &k, done, error);
+}
+
+static inline WeirGoStatus weirgo_cache_insert(const WeirCache *cache, WEIRGO_KEY, const uint8_t *data, size_t len) {
+  WeirGoStatus r = {0, NULL};
+  WeirCacheKey k = WEIRGO_MAKE_KEY;
+  r.status = weir_cache_insert(cache, &k, data, len, -1, &r.error);
+  return r;
+}
+
+static inline WeirStatus weirgo_cache_insert_async(const WeirCache *cache, WEIRGO_KEY, const uint8_t *data, size_t len, WeirCompletion done,
+                                                   WeirError **error) {
+  WeirCacheKey k = WEIRGO_MAKE_KEY;
+  return weir_cache_insert_async(cache, &k, data, len, done, error);
+}
+
+static inline WeirGoStatus weirgo_cache_insert_batch(const WeirCache *cache, WEIRGO_KEY, struct ArrowArray *array,
+                                                     const struct ArrowSchema *schema) {
+  WeirGoStatus r = {0, NULL};
+  WeirCacheKey k = WEIRGO_MAKE_KEY;
+  r.status = weir_cache_insert_batch(cache, &k, array, schema, -1, &r.error);
+  return r;
+}
+
+static inline WeirStatus weirgo_cache_insert_batch_async(const WeirCache *cache, WEIRGO_KEY, struct ArrowArray *array,
+                                                         const struct ArrowSchema *schema, WeirCompletion done, WeirError **error) {
+  WeirCacheKey k = WEIRGO_MAKE_KEY;
+  return weir_cache_insert_batch_async(cache, &k, array, schema, done, error);
+}
+
+/* A call of a backend or of a loader that is written in Go. weir's thread leaves it in a list and goes on; a goroutine takes it from
+ * there and answers. */
+typedef struct WeirGoRequest {
+  struct WeirGoRequest *next;
+  uint64_t id; /* whose call it is */
+  int32_t kind;
+  WeirCacheReply *reply;
+  WeirCacheValue *value;
+  uint64_t size_bytes;
+  size_t prefix_len, key_len, type_len;
+  uint8_t text[]; /* prefix, key and type name */
+} WeirGoRequest;
+
+enum { WEIRGO_GET, WEIRGO_INSERT, WEIRGO_INVALIDATE, WEIRGO_CLEAR, WEIRGO_NUM_ENTRIES, WEIRGO_SIZE_BYTES, WEIRGO_LOAD, WEIRGO_RELEASED };
+
+/* A backend or loader as C sees it: under which number Go knows it, and how to tell Go of a request. Freed with its release. */
+typedef struct WeirGoServed WeirGoServed;
+
+WeirGoServed *weirgo_served_new(uint64_t id, WeirCompletion wake, uint64_t token);
+void weirgo_served_free(WeirGoServed *served);
+
+/* Takes the list of requests, the first first. */
+WeirGoRequest *weirgo_take_requests(void);
+
+/* The rest as their namesakes, with the served as backend (if it is not NULL) or loader. */
+WeirStatus weirgo_cache_new(uint64_t capacity_bytes, WeirGoServed *served, bool counts, int64_t timeout_ms, WeirCache **cache, WeirError **error);
+WeirStatus weirgo_cache_backend_check(WeirGoServed *served, bool counts, WeirError **error);
+WeirStatus weirgo_cache_get_or_insert_async(const WeirCache *cache, WEIRGO_KEY, WeirGoServed *served, WeirCompletion done, WeirError **error);
+
+/* ---- Entries ------------------------------------------------------------------------------------------------------ */
+
 typedef struct {
   uint64_t position, epoch, generation, rows, bytes;
   size_t batches;
