@@ -371,7 +371,9 @@ func failuresAreMisses(t *testing.T, backend *mapBackend, c *Cache, wrong func()
 	equal(t, cached, false)
 	equal(t, string(v.Bytes()), "loaded")
 	v.Release()
-	is(t, c.Clear(ctx), ErrStorage) // what may be left must be known
+	if err := c.Clear(ctx); !errors.Is(err, ErrStorage) && !errors.Is(err, ErrTimedOut) { // what may be left must be known
+		t.Fatal(err)
+	}
 	equal(t, val(c.Stats())(t).BackendErrors >= before+4, true)
 	backend.wrong.Store(nil)
 	has(t, c, kept, "v")

@@ -8,11 +8,15 @@
 //		for record, err := range entry.Batches() { … }
 //	}
 //
+// Beside the logs there are spills, scratch space below a cap for what does not fit into memory (SpillStore), and a cache whose backend may
+// be the program's own (Cache, CacheBackend).
+//
 // # Goroutines and threads
 //
 // Everything may be used from any goroutine, and everything that may wait takes a context, which is obeyed also in the midst of the wait.
 // A goroutine that waits holds no thread: calls are asynchronous in C and complete into one queue, which one goroutine drains through the
-// runtime's network poller. Ten thousand goroutines that put durably share a handful of threads, and their puts share entries.
+// runtime's network poller. Ten thousand goroutines that put durably share a handful of threads, and their puts share entries. Spills in
+// memory and on a local disk are the exception: these are written and read on the caller's thread, as files are.
 //
 // # Lifetimes
 //
@@ -27,5 +31,6 @@
 // # Errors
 //
 // Errors are of the type *Error, which says what happened, what to do about it, and the numbers concerned. errors.Is tells them apart:
-// ErrFenced, ErrBackpressure and so on, but also context.DeadlineExceeded or fs.ErrNotExist where that is what happened.
+// ErrFenced, ErrBackpressure and so on, but also context.DeadlineExceeded or fs.ErrNotExist where that is what happened. errors.As gives a
+// *CapExceededError for a spill that a cap refused.
 package weir

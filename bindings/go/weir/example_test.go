@@ -225,3 +225,91 @@ func ExampleSetLogger() {
 	defer a.Close()
 	// Output: level=INFO target=weir::wal::appender
 }
+
+// What does not fit into memory is spilled, below a cap, and read back from anywhere in it.
+func ExampleSpillStore() {
+	ctx := context.Background()
+	store, err := weir.NewSpillStore(nil, weir.OnLocalDisk(""), weir.WithCap(1000))
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer store.Close()
+	w, err := store.Begin(ctx, weir.Encrypted())
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer w.Close() // deletes it, unless it was finished
+	fmt.Fprint(w, "a sorted run")
+	_, err = w.Write(make([]byte, 2000))
+	var by *weir.CapExceededError
+	if errors.As(err, &by) { // nothing of it was taken, and the writer goes on
+		fmt.Println("refused: the cap is", by.Cap)
+	}
+	spill, err := w.Finish()
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer spill.Close() // deletes it
+	run := make([]byte, 6)
+	if _, err := spill.ReadAt(run, 2); err != nil {
+		log.Fatal(err)
+	}
+	fmt.Printf("%s, %d bytes\n", run, spill.Len())
+	// Output:
+	// refused: the cap is 1000
+	// sorted, 12 bytes
+}
+
+// Batches are spilled, and read back one by one or all.
+func ExampleSpillStore_BeginBatches() {
+	ctx := context.Background()
+	store, _ := weir.NewSpillStore(nil, weir.InMemory())
+	defer store.Close()
+	w, _ := store.BeginBatches(ctx, schema, weir.WithCompression(weir.CompressionLZ4))
+	defer w.Close()
+	for i, name := range []string{"ada", "grace"} {
+		record := newRecord(int64(i), name)
+		if err := w.WriteBatch(record); err != nil {
+			log.Fatal(err)
+		}
+		record.Release()
+	}
+	spill, err := w.Finish()
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer spill.Close()
+	for record, err := range spill.Batches(ctx) {
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Println(record.Column(1))
+	}
+	// Output:
+	// ["ada"]
+	// ["grace"]
+}
+
+// Goroutines that want the same value load it once.
+func ExampleCache_GetOrInsert() {
+	ctx := context.Background()
+	cache, _ := weir.NewCache(weir.WithCapacity(64 << 20))
+	defer cache.Close()
+	key := weir.CacheKey{Prefix: "tables/events", Key: "footer"}
+	for range 2 {
+		value, cached, err := cache.GetOrInsert(ctx, key, func(ctx context.Context) (weir.CacheItem, error) {
+			return weir.BytesItem([]byte("read from far away")), nil
+		})
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Println(string(value.Bytes()), cached)
+		value.Release()
+	}
+	if err := cache.InvalidatePrefix(ctx, "tables/"); err != nil {
+		log.Fatal(err)
+	}
+	// Output:
+	// read from far away false
+	// read from far away true
+}

@@ -296,16 +296,16 @@ var (
 
 // exportSchema makes the C form of a schema; freeSchema ends it.
 func exportSchema(schema *arrow.Schema) (s *C.struct_ArrowSchema, err error) {
+	if schema == nil {
+		return nil, newError(CodeInvalidArgument, ActionFix, "there is no schema")
+	}
 	s = (*C.struct_ArrowSchema)(C.calloc(1, C.sizeof_struct_ArrowSchema))
 	defer func() {
 		if p := recover(); p != nil { // how arrow-go says that a type cannot be exported
 			freeSchema(s)
-			s, err = nil, newError(CodeSchemaMismatch, ActionFix, fmt.Sprintf("the schema cannot be exported: %v", p))
+			s, err = nil, newError(CodeUnsupported, ActionFix, fmt.Sprintf("the schema cannot be exported: %v", p))
 		}
 	}()
-	if schema == nil {
-		panic("it is nil")
-	}
 	cdata.ExportArrowSchema(schema, (*cdata.CArrowSchema)(unsafe.Pointer(s)))
 	return s, nil
 }
