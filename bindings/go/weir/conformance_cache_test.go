@@ -319,7 +319,7 @@ func cacheBackend(t *testing.T) {
 	is(t, CheckCacheBackend(nil), ErrInvalidArgument)
 
 	backend := newMapBackend()
-	c := val(NewCache(WithBackend(backend), WithBackendTimeout(200*time.Millisecond)))(t)
+	c := val(NewCache(WithBackend(backend), WithBackendTimeout(time.Second)))(t)
 	useCache(t, c)
 	hang := make(chan bool)
 	for _, wrong := range []func() error{
