@@ -51,9 +51,21 @@ run-java-examples: examples-java ## ingest real data with Java, kill the process
 docs-java: java-tools ## the Java binding's documentation, in bindings/java/target/reports/apidocs
 	$(MVN_RUN) javadoc:javadoc
 
-# The benchmark of benches/bind: a command for its run.sh, `java=…`.
-bench-java: examples-java ## the Java part of benches/bind, by itself (DIR=…)
-	mkdir -p $(OUT)/bench/java
+# The Java part of benches/bind: a program for its run.sh. Whether there is a JDK is asked only where it matters: that takes a while.
+.PHONY: bench-bind-java
+bench-bind-java: examples-java
+	mkdir -p $(OUT)/bench/java $(OUT)/bench-bind
 	"$(JAVA_HOME_FOUND)/bin/javac" -Xlint:all,-classfile,-restricted -Werror --release 22 -d $(OUT)/bench/java \
 	  -cp "$$(ls -d $(JAVA_OUT)/weir-*.jar):$(JAVA_OUT)/lib/*" benches/bind/java/*.java
-	sh benches/bind/java/run.sh $(OUT) '$(or $(DIR),/tmp)'
+	printf '#!/bin/sh\nexec sh "%s" "%s" "$$@"\n' '$(CURDIR)/benches/bind/java/run.sh' '$(OUT)' >$(OUT)/bench-bind/bench-java
+	chmod +x $(OUT)/bench-bind/bench-java
+
+bench-java: bench-bind-java ## the Java part of benches/bind, by itself (DIR=…)
+	$(OUT)/bench-bind/bench-java '$(or $(DIR),/tmp)'
+
+ifneq ($(filter %bench-bind,$(MAKECMDGOALS)),)
+ifneq ($(shell sh scripts/jdk.sh),)
+BIND_PROGRAMS += java=$(OUT)/bench-bind/bench-java
+BIND_BUILD    += bench-bind-java
+endif
+endif
