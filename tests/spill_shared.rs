@@ -201,7 +201,7 @@ fn an_abort_is_heard_when_a_place_in_the_queue_is_given_back() {
 fn an_abort_is_heard_when_a_refused_write_is_under_way() {
     let config = SpillConfig { backend: SpillBackend::Memory, cap_bytes: Some(5), ..SpillConfig::default() };
     let store = SpillStore::new(&Session::new(Settings::default()).unwrap(), &config).unwrap();
-    for round in 0..2000 {
+    for round in 0..100 {
         let writer = begin(&store);
         write(&writer, b"abc", 0).unwrap();
         let aborted = AtomicBool::new(false);
