@@ -276,6 +276,43 @@ fn reclaims_the_dead_by_age() {
     assert_eq!(world.read(&kept, 0, 9).unwrap(), b"kept");
 }
 
+/// PITFALLS S6: how long a store's objects stay is for that store to say, as it gives its signs of life accordingly: a store that
+/// would sweep sooner does not take a living one for dead.
+#[test]
+fn a_shorter_age_does_not_sweep_the_living() {
+    const SHORT: Duration = Duration::from_secs(60);
+    let world = World::new(13);
+    let (owner, impatient) = (world.sim.process(), world.sim.process());
+    let store = world.store_in(&owner);
+    let kept = world.spill(&store, b"kept").unwrap();
+    world.sim.run_for(10 * SHORT);
+    let sweeper = |process: &Process| {
+        let session = Session::with_env(Settings::default(), process.env()).unwrap();
+        let config = SpillConfig { reclaim_age: SHORT, ..World::config() };
+        SpillStore::with_objects(&session, &config, Store::new("test://spills", Arc::new(world.faults.clone()))).unwrap()
+    };
+    let other = sweeper(&impatient);
+    let short = world.spill(&other, b"x").unwrap();
+    world.sim.run_ready();
+    assert_eq!(other.stats().swept_directories, 0);
+    assert_eq!(world.read(&kept, 0, 9).unwrap(), b"kept");
+    // The dead go by the age that they told, whoever sweeps.
+    impatient.kill();
+    std::mem::forget((other, short));
+    world.sim.run_for(2 * SHORT);
+    let early = sweeper(&owner);
+    let _y = world.spill(&early, b"y").unwrap();
+    world.sim.run_ready();
+    assert_eq!((early.stats().swept_directories, world.parts()), (1, 2));
+    owner.kill();
+    std::mem::forget((store, kept));
+    world.sim.run_for(2 * AGE);
+    let late = sweeper(&world.sim.process());
+    let _z = world.spill(&late, b"z").unwrap();
+    world.sim.run_ready();
+    assert_eq!((late.stats().swept_directories, world.parts()), (2, 1));
+}
+
 /// Objects that are not ours are not touched, however old.
 #[test]
 fn others_objects_stay() {

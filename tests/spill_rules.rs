@@ -394,6 +394,34 @@ fn tiers() {
     assert_eq!((store.used_bytes(), store.stats().memory_bytes), (0, 0));
 }
 
+/// Memory that a spill gives back to others is free by then: however little made it move to disk, and however long it rests then.
+#[test]
+fn what_leaves_the_memory_leaves_at_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = SpillStore::new(&session(), &tiered(dir.path(), 200_000)).unwrap();
+    for encrypt in [false, cfg!(feature = "encryption")] {
+        let mut writer = store.begin(SpillOptions { encrypt }).unwrap();
+        let data = bytes(3, 199_000);
+        now(writer.write(&data)).unwrap();
+        assert!(sum(&files(dir.path())) == 0 && store.stats().memory_bytes >= 199_000);
+        now(writer.write(&[7; 2000])).unwrap();
+        assert_eq!(store.stats().memory_bytes, 0);
+        // But for what is in the writer's buffer, as in any store.
+        assert!(sum(&files(dir.path())) > 199_000 - (64 << 10), "{:?}", files(dir.path()));
+        let spill = now(writer.finish()).unwrap();
+        assert_eq!(read(&spill).unwrap(), [&data[..], &[7; 2000]].concat());
+    }
+    // An error of that is one of the write, and leaves nothing.
+    let ops = FaultyOps::new();
+    let store = SpillStore::with_file_ops(&session(), &tiered(dir.path(), 200_000), ops.clone()).unwrap();
+    let mut writer = begin(&store);
+    now(writer.write(&[1; 199_000])).unwrap();
+    ops.fail(FileOp::Append, &[Errno::NOSPC]);
+    assert_eq!(now(writer.write(&[7; 2000])).unwrap_err().kind(), ErrorKind::StorageFull);
+    assert_eq!((store.used_bytes(), store.stats().memory_bytes, store.stats().open_writers), (0, 0, 1));
+    assert_eq!(now(writer.write(&[7; 10])).unwrap_err().kind(), ErrorKind::StorageFull);
+}
+
 #[test]
 fn contradictory_options_are_refused() {
     let dir = tempfile::tempdir().unwrap();

@@ -1,7 +1,10 @@
 //! A spill writer that several threads use: turns in order, calls that are given up, ends that come meanwhile.
 
+use std::future::Future;
 use std::io::IoSlice;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Waker};
 
 use arrow_array::{ArrayRef, Int64Array, RecordBatch};
 use weir::error::{ErrorKind, Result};
@@ -159,6 +162,64 @@ fn an_abort_is_heard_when_the_call_under_way_is_done() {
     assert_eq!(write(&writer, b"f", 0).unwrap_err().kind(), ErrorKind::Closed);
     assert!(!writer.buffer(b"g").unwrap());
     assert_eq!(finish(&writer, 0).unwrap_err().kind(), ErrorKind::Closed);
+}
+
+/// Whoever holds up an abort passes it on when he goes, whichever way he goes: no call that comes later is needed.
+#[test]
+fn an_abort_is_heard_when_a_place_in_the_queue_is_given_back() {
+    let gone = |store: &SpillStore| (store.used_bytes(), store.stats().open_writers) == (0, 0);
+    let store = memory();
+    let writer = begin(&store);
+    write(&writer, b"abc", 0).unwrap();
+    let turn = writer.queue();
+    writer.abort();
+    drop(turn);
+    assert!(gone(&store), "its turn had come");
+
+    let writer = begin(&store);
+    let mut lease = block_on(writer.turn(), 0).unwrap();
+    block_on(lease.write(b"abc"), 0).unwrap();
+    let waiting = writer.queue();
+    writer.abort();
+    drop(lease);
+    drop(waiting);
+    assert!(gone(&store), "its turn came when it was given back");
+
+    let writer = begin(&store);
+    let mut lease = block_on(writer.turn(), 0).unwrap();
+    block_on(lease.write(b"abc"), 0).unwrap();
+    let mut waiting = Box::pin(writer.turn());
+    assert!(waiting.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+    writer.abort();
+    drop(lease);
+    drop(waiting);
+    assert!(gone(&store), "it was given up before it knew");
+}
+
+/// A write that is refused by the cap may be what an abort met.
+#[test]
+fn an_abort_is_heard_when_a_refused_write_is_under_way() {
+    let config = SpillConfig { backend: SpillBackend::Memory, cap_bytes: Some(5), ..SpillConfig::default() };
+    let store = SpillStore::new(&Session::new(Settings::default()).unwrap(), &config).unwrap();
+    for round in 0..100 {
+        let writer = begin(&store);
+        write(&writer, b"abc", 0).unwrap();
+        let aborted = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                let mut refused = 0_u32;
+                while !aborted.load(Ordering::Relaxed) {
+                    refused += u32::from(writer.buffer(b"defg").is_err());
+                }
+                refused
+            });
+            scope.spawn(|| {
+                writer.abort();
+                aborted.store(true, Ordering::Relaxed);
+            });
+        });
+        assert_eq!((store.used_bytes(), store.stats().open_writers), (0, 0), "round {round}");
+    }
 }
 
 #[test]

@@ -429,7 +429,10 @@ pub unsafe extern "C" fn weir_spill_writer_write_batch_async(
 async fn write_stream(handle: Arc<Handle<WeirSpillWriter>>, mut reader: StreamReader, turn: Turn, timeout_ms: i64) -> Result<()> {
     let (core, deadline) = (&handle.core, Deadline::after(timeout_ms));
     let wanted = core.schema()?;
-    let given = reader.schema()?;
+    let given = {
+        let _streaming = Streaming::into(core);
+        reader.schema()?
+    };
     if given.fields() != wanted.fields() {
         let wrong = given.fields().iter().zip(wanted.fields()).find(|(given, wanted)| given != wanted);
         return Err(match wrong {

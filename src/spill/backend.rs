@@ -45,6 +45,11 @@ pub(super) trait Sink: Send + Debug {
         false
     }
 
+    /// Whether the last [`Sink::admit`] left something for [`Sink::write`] to do at once, be it of no bytes.
+    fn is_moving(&self) -> bool {
+        false
+    }
+
     /// Takes the bytes of all `parts`, `bytes` in all, which were admitted. An error is final; the caller then discards.
     fn write(&mut self, parts: &mut [IoSlice<'_>], bytes: u64) -> Result<()>;
 

@@ -1,8 +1,9 @@
 //! Spills as objects: for machines without disks of their own.
 //!
 //! A store's objects lie below `<root>/<32 hex digits>.spill/`: `<spill>-<part>` for the parts of each spill, 8 MiB each but the
-//! last, and `owner`, which is written again and again while the store lives. A store that finds a directory whose newest object is
-//! older than the reclaim age, by the object store's clock, removes it: its process is dead. Deletion runs in the background.
+//! last, and `owner`, which is written again and again while the store lives, and tells the store's reclaim age. A store that finds a
+//! directory whose newest object is older than that age and its own, by the object store's clock, removes it: its process is dead.
+//! Deletion runs in the background.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -20,7 +21,7 @@ use tokio::sync::{OnceCell, oneshot};
 use super::backend::{Backend, Sink, Stored};
 use super::budget::Budget;
 use super::memory::no_memory;
-use super::object_sweep::sweep;
+use super::object_sweep::{owner, sweep};
 use super::spill::Mapping;
 use super::stats::Swept;
 use crate::env::{BoxFuture, Env, Retry};
@@ -70,10 +71,10 @@ impl ObjectShared {
     async fn make_dir(&self) -> Result<Directory> {
         let name = format!("{:032x}.spill", self.env.random.next());
         self.store.make_dirs(&[&name]).await?;
-        self.store.put(&format!("{name}/{OWNER}"), owner()).await?;
+        self.store.put(&format!("{name}/{OWNER}"), owner(self.reclaim_age)).await?;
         let (alive, ended) = oneshot::channel();
         let blocking = self.store.is_blocking();
-        let signs = signs_of_life(self.store.clone(), self.env.clone(), name.clone(), self.reclaim_age / SIGNS_OF_LIFE, ended);
+        let signs = signs_of_life(self.store.clone(), self.env.clone(), name.clone(), self.reclaim_age, ended);
         // Beside its naps it does next to nothing, so it blocks no worker.
         self.env.spawn.spawn(Box::pin(signs), false);
         let (store, own, age, swept) = (self.store.clone(), name.clone(), self.reclaim_age, self.swept.clone());
@@ -101,15 +102,11 @@ impl Drop for ObjectShared {
     }
 }
 
-fn owner() -> Bytes {
-    Bytes::from_static(b"This directory belongs to a living process for as long as this object is young.\n")
-}
-
-/// Writes `owner` again every `interval`, until `ended`.
-async fn signs_of_life(store: Store, env: Env, dir: String, interval: Duration, mut ended: oneshot::Receiver<()>) {
+/// Writes `owner` again and again within the reclaim age, until `ended`.
+async fn signs_of_life(store: Store, env: Env, dir: String, age: Duration, mut ended: oneshot::Receiver<()>) {
     let path = format!("{dir}/{OWNER}");
-    while let Either::Right(_) = select(&mut ended, env.clock.sleep(interval)).await {
-        if let Err(error) = store.put(&path, owner()).await {
+    while let Either::Right(_) = select(&mut ended, env.clock.sleep(age / SIGNS_OF_LIFE)).await {
+        if let Err(error) = store.put(&path, owner(age)).await {
             tracing::warn!(%error, "a spill store's sign of life cannot be written; it is tried again");
         }
     }

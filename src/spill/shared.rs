@@ -10,6 +10,7 @@
 
 use std::fmt;
 use std::io::IoSlice;
+use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
@@ -89,21 +90,16 @@ impl SharedWriter {
     /// # Errors
     /// Those of [`SpillWriter::buffer`].
     pub fn buffer(&self, bytes: &[u8]) -> Result<bool> {
-        let Ok(mut slot) = self.0.slot.try_lock() else { return Ok(false) };
-        let Slot::Bytes(writer) = &mut *slot else { return Ok(false) };
-        if self.0.aborted.load(Ordering::SeqCst) || !writer.buffer(bytes)? {
-            return Ok(false);
-        }
-        self.0.len.store(writer.len(), Ordering::Release);
-        drop(slot);
+        let buffered = self.0.buffer(bytes);
+        // Whatever came of it: an abort that came meanwhile met the lock.
         self.0.hear_abort();
-        Ok(true)
+        buffered
     }
 
     /// Takes a place in the queue, now.
     #[must_use]
     pub fn queue(&self) -> Turn {
-        Turn { inner: Arc::clone(&self.0), place: Queued::new(&self.0.slot) }
+        Turn { place: Queued::new(&self.0.slot), inner: Hearing(Arc::clone(&self.0)) }
     }
 
     /// Waits for its turn.
@@ -111,8 +107,9 @@ impl SharedWriter {
     /// # Errors
     /// `Closed` if the writer was finished, aborted or given up; the error that ended it.
     pub async fn turn(&self) -> Result<Lease> {
-        let guard = Arc::clone(&self.0.slot).lock_owned().await;
-        Lease::new(Arc::clone(&self.0), guard)
+        let inner = Hearing(Arc::clone(&self.0));
+        let guard = Arc::clone(&inner.slot).lock_owned().await;
+        Lease::new(inner, guard)
     }
 
     /// Deletes what was written. A call that is under way may go on until it is done, and then it is deleted.
@@ -123,6 +120,16 @@ impl SharedWriter {
 }
 
 impl Inner {
+    fn buffer(&self, bytes: &[u8]) -> Result<bool> {
+        let Ok(mut slot) = self.slot.try_lock() else { return Ok(false) };
+        let Slot::Bytes(writer) = &mut *slot else { return Ok(false) };
+        if self.aborted.load(Ordering::SeqCst) || !writer.buffer(bytes)? {
+            return Ok(false);
+        }
+        self.len.store(writer.len(), Ordering::Release);
+        Ok(true)
+    }
+
     /// Ends an aborted writer, unless a call is under way: that ends it when it is done.
     fn hear_abort(&self) {
         if self.aborted.load(Ordering::SeqCst)
@@ -130,6 +137,24 @@ impl Inner {
         {
             slot.end(aborted);
         }
+    }
+}
+
+/// The writer for those who hold its lock or wait for it. An abort that comes meanwhile cannot end the writer itself, so their end
+/// does, whatever it is; they declare it behind what they hold.
+struct Hearing(Arc<Inner>);
+
+impl Deref for Hearing {
+    type Target = Inner;
+
+    fn deref(&self) -> &Inner {
+        &self.0
+    }
+}
+
+impl Drop for Hearing {
+    fn drop(&mut self) {
+        self.hear_abort();
     }
 }
 
@@ -152,10 +177,16 @@ fn given_up() -> Error {
 }
 
 /// A place in the queue. Dropping it leaves the queue.
-#[derive(Debug)]
 pub struct Turn {
-    inner: Arc<Inner>,
     place: Queued<Slot>,
+    // Last: it hears what came while there was a place.
+    inner: Hearing,
+}
+
+impl fmt::Debug for Turn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Turn").field("place", &self.place).finish_non_exhaustive()
+    }
 }
 
 impl Turn {
@@ -164,16 +195,17 @@ impl Turn {
     /// # Errors
     /// As [`SharedWriter::turn`].
     pub async fn wait(self) -> Result<Lease> {
-        let guard = self.place.wait().await;
-        Lease::new(self.inner, guard)
+        let Self { place, inner } = self;
+        let guard = place.wait().await;
+        Lease::new(inner, guard)
     }
 }
 
 /// The writer, for one call alone.
 pub struct Lease {
-    inner: Arc<Inner>,
-    /// Taken when it is dropped only.
-    guard: Option<OwnedMutexGuard<Slot>>,
+    guard: OwnedMutexGuard<Slot>,
+    // Last: it hears what came while there was a lock.
+    inner: Hearing,
 }
 
 impl fmt::Debug for Lease {
@@ -183,14 +215,14 @@ impl fmt::Debug for Lease {
 }
 
 impl Lease {
-    fn new(inner: Arc<Inner>, guard: OwnedMutexGuard<Slot>) -> Result<Self> {
-        let mut lease = Self { inner, guard: Some(guard) };
+    fn new(inner: Hearing, guard: OwnedMutexGuard<Slot>) -> Result<Self> {
+        let mut lease = Self { guard, inner };
         lease.slot()?;
         Ok(lease)
     }
 
     fn slot(&mut self) -> Result<&mut Slot> {
-        let slot = self.guard.as_deref_mut().ok_or_else(|| err!(Internal, "the lease of a spill's writer was used after its end"))?;
+        let slot = &mut *self.guard;
         if self.inner.aborted.load(Ordering::SeqCst) {
             slot.end(aborted);
         }
@@ -261,20 +293,10 @@ impl Lease {
             Slot::Batches(writer) => writer.finish().await.map(Finished::Batches),
             Slot::Gone(why) => Err(why),
         };
-        if let Some(slot) = self.guard.as_deref_mut() {
-            *slot = Slot::Gone(match &finished {
-                Ok(_) => err!(Closed, "the spill is finished already"),
-                Err(error) => error.clone(),
-            });
-        }
+        *self.guard = Slot::Gone(match &finished {
+            Ok(_) => err!(Closed, "the spill is finished already"),
+            Err(error) => error.clone(),
+        });
         finished
-    }
-}
-
-impl Drop for Lease {
-    fn drop(&mut self) {
-        drop(self.guard.take());
-        // An abort that came meanwhile could not end the writer itself.
-        self.inner.hear_abort();
     }
 }

@@ -68,6 +68,11 @@ impl Sink for TieredSink {
         Ok(())
     }
 
+    fn is_moving(&self) -> bool {
+        // Others may fill the memory that was given back.
+        self.on_disk && self.memory.as_ref().is_some_and(|memory| !memory.bytes().is_empty())
+    }
+
     fn write(&mut self, parts: &mut [IoSlice<'_>], bytes: u64) -> Result<()> {
         match &mut self.memory {
             Some(memory) if !self.on_disk => memory.write(parts, bytes),

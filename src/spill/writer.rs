@@ -224,6 +224,15 @@ impl SpillWriter {
         }
         active.admit(growth).inspect_err(|error| self.node.stats.refused(error))?;
         self.len += bytes;
+        if buffered && active.sink.is_moving() {
+            // Without the buffer: what is not collected yet may be of a chunk to be encrypted.
+            let start = self.node.core.env.clock.now();
+            if let Err(error) = active.sink.write(&mut [], 0) {
+                return self.fail(error);
+            }
+            self.node.stats.wrote(0, self.since(start));
+        }
+        let State::Open(active) = &mut self.state else { return self.failed() };
         if buffered {
             parts.iter().for_each(|part| active.buffer.extend_from_slice(part));
             Ok(())

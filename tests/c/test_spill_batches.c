@@ -184,11 +184,21 @@ static void write_within(struct ArrowArray *array) {
   weir_error_free(error);
 }
 
+static int schema_that_writes(struct ArrowArrayStream *stream, struct ArrowSchema *out) {
+  write_within(NULL);
+  return stream_schema(stream, out);
+}
+
 static void test_a_stream_that_writes_to_its_own_writer_is_no_deadlock(void) { /* PITFALLS X9 */
   WeirSpillStore *store = store_at(NULL, UINT64_MAX);
   under_way = begin_batches(store, 0);
   struct ArrowArrayStream stream = stream_new(2, 10, 0);
   ((StreamParts *)stream.private_data)->damage = write_within;
+  OK(weir_spill_writer_write_stream(under_way, &stream, -1, &err));
+  CHECK_EQ(from_within, WEIR_STATUS_WOULD_DEADLOCK);
+  from_within = WEIR_STATUS_OK;
+  stream = stream_new(0, 10, 0);
+  stream.get_schema = schema_that_writes;
   OK(weir_spill_writer_write_stream(under_way, &stream, -1, &err));
   CHECK_EQ(from_within, WEIR_STATUS_WOULD_DEADLOCK);
   CHECK_EQ(atomic_load(&arrays_live), 0);
