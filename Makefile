@@ -122,7 +122,6 @@ bench-libraries:
 	$(CARGO) build $(CARGO_FLAGS) --release --lib
 	$(CARGO) build $(CARGO_FLAGS) --release --lib --no-default-features --target-dir $(TARGET)/local
 
-
 SEEDS ?= 100000
 KILLS ?= 5000
 SPILL_SEEDS ?= 20000

@@ -83,21 +83,19 @@ impl LocalBackend {
     }
 
     fn open(&self, path: &str) -> Result<Option<Object>> {
-        let file = match retry_on_intr(|| rustix::fs::open(self.full(path), OBJECT_FLAGS, Mode::empty())) {
-            Ok(file) => file,
-            Err(Errno::NOENT) => return Ok(None),
-            Err(errno) => return Err(io_error("cannot open the file", errno)),
-        };
-        let stat = rustix::fs::fstat(&file).map_err(|e| io_error("cannot examine the file", e))?;
-        if !is_object(&stat)? {
-            return Ok(None);
-        }
-        let size = u64::try_from(stat.st_size).unwrap_or(0);
+        let Some((file, size)) = self.open_file(path)? else { return Ok(None) };
         Ok(Some(Object { size, body: Box::pin(async move { read(&file, size) }) }))
     }
 
     /// The bytes of `range` of the file, fewer where it ends before.
     fn open_range(&self, path: &str, range: &Range<u64>) -> Result<Option<Bytes>> {
+        let Some((file, size)) = self.open_file(path)? else { return Ok(None) };
+        rustix::fs::seek(&file, SeekFrom::Start(range.start)).map_err(|e| io_error("cannot read the file", e))?;
+        read(&file, size.min(range.end).saturating_sub(range.start)).map(Some)
+    }
+
+    /// The file of an object, and its size.
+    fn open_file(&self, path: &str) -> Result<Option<(OwnedFd, u64)>> {
         let file = match retry_on_intr(|| rustix::fs::open(self.full(path), OBJECT_FLAGS, Mode::empty())) {
             Ok(file) => file,
             Err(Errno::NOENT) => return Ok(None),
@@ -107,9 +105,7 @@ impl LocalBackend {
         if !is_object(&stat)? {
             return Ok(None);
         }
-        let end = u64::try_from(stat.st_size).unwrap_or(0).min(range.end);
-        rustix::fs::seek(&file, SeekFrom::Start(range.start)).map_err(|e| io_error("cannot read the file", e))?;
-        read(&file, end.saturating_sub(range.start)).map(Some)
+        Ok(Some((file, u64::try_from(stat.st_size).unwrap_or(0))))
     }
 
     fn examine(&self, path: &str) -> Result<Option<ObjectInfo>> {
