@@ -1,11 +1,12 @@
 //! A store that is slower than it is: every request first waits. For trying a service, and for benchmarks.
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::{Backend, Created, Object, ObjectInfo};
+use super::{Backend, Created, Object, ObjectInfo, Part};
 use crate::env::{BoxFuture, Clock};
 use crate::error::Result;
 
@@ -43,6 +44,10 @@ impl Backend for Delayed {
         self.after(self.inner.get(path))
     }
 
+    fn get_range<'a>(&'a self, path: &'a str, range: Range<u64>) -> BoxFuture<'a, Result<Option<Part>>> {
+        self.after(self.inner.get_range(path, range))
+    }
+
     fn head<'a>(&'a self, path: &'a str) -> BoxFuture<'a, Result<Option<ObjectInfo>>> {
         self.after(self.inner.head(path))
     }
@@ -69,6 +74,10 @@ impl Backend for Delayed {
 
     fn sweep<'a>(&'a self, dir: &'a str, older_than: Duration) -> BoxFuture<'a, Result<u64>> {
         self.inner.sweep(dir, older_than)
+    }
+
+    fn remove_dir<'a>(&'a self, dir: &'a str) -> BoxFuture<'a, Result<()>> {
+        self.inner.remove_dir(dir)
     }
 
     fn keeps_create_if_absent(&self) -> bool {

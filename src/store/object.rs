@@ -3,15 +3,16 @@
 //! Its own retry stays on, bounded more tightly than by default, so an `Exists` may be our own write and any error of a create
 //! leaves the outcome unknown.
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use object_store::path::Path;
-use object_store::{ClientConfigKey, Error as ObjectError, ObjectMeta, ObjectStore, ObjectStoreExt, PutMode, PutPayload, RetryConfig};
+use object_store::{ClientConfigKey, Error as ObjectError, GetOptions, GetRange, ObjectMeta, ObjectStore, ObjectStoreExt, PutMode, PutPayload, RetryConfig};
 
 use super::memory::last_part;
-use super::{Backend, Created, Object, ObjectInfo, Settings};
+use super::{Backend, Created, Object, ObjectInfo, Part, Settings};
 use crate::env::BoxFuture;
 use crate::error::{Error, ErrorKind, Result, bail, err};
 
@@ -137,6 +138,31 @@ impl Backend for ObjectBackend {
                 Ok(bytes)
             });
             Ok(Some(Object { size, body }))
+        })
+    }
+
+    fn get_range<'a>(&'a self, path: &'a str, range: Range<u64>) -> BoxFuture<'a, Result<Option<Part>>> {
+        Box::pin(async move {
+            let location = self.path(path)?;
+            if range.is_empty() {
+                return Ok(self.head(path).await?.map(|info| Part { size: info.size, bytes: Bytes::new() }));
+            }
+            let options = GetOptions { range: Some(GetRange::Bounded(range.clone())), ..GetOptions::default() };
+            let result = match self.store.get_opts(&location, options).await {
+                // The object ends before the range begins.
+                Err(error) if status(&error.to_string()) == Some(416) => {
+                    return Ok(self.head(path).await?.map(|info| Part { size: info.size, bytes: Bytes::new() }));
+                }
+                result => found(result)?,
+            };
+            let Some(result) = result else { return Ok(None) };
+            let size = result.meta.size;
+            let expected = range.end.min(size).saturating_sub(range.start);
+            let bytes = result.bytes().await.map_err(|e| convert(&e))?;
+            if bytes.len() as u64 != expected {
+                bail!(Storage, "the store sent {} bytes of a range of {expected}", bytes.len());
+            }
+            Ok(Some(Part { size, bytes }))
         })
     }
 

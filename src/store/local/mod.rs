@@ -14,6 +14,7 @@ mod dirs;
 use std::fmt::Debug;
 use std::fs::{FileType as StdFileType, Metadata};
 use std::io;
+use std::ops::Range;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -26,7 +27,7 @@ use rustix::io::{Errno, retry_on_intr};
 use self::dirs::DirCache;
 use super::buffer::AlignedBuffer;
 use super::memory::last_part;
-use super::{Backend, Created, Object, ObjectInfo};
+use super::{Backend, Created, Object, ObjectInfo, Part};
 use crate::env::BoxFuture;
 use crate::error::{Error, ErrorKind, Result, bail, err};
 
@@ -79,6 +80,12 @@ impl LocalBackend {
     }
 
     fn open(&self, path: &str) -> Result<Option<Object>> {
+        let opened = self.open_file(path)?;
+        Ok(opened.map(|(file, size)| Object { size, body: Box::pin(async move { read(&file, size) }) }))
+    }
+
+    /// The file and its size, if there is such an object.
+    fn open_file(&self, path: &str) -> Result<Option<(OwnedFd, u64)>> {
         // NONBLOCK: a pipe in an object's place must not hang the reader.
         let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
         let file = match retry_on_intr(|| rustix::fs::open(self.full(path), flags, Mode::empty())) {
@@ -90,8 +97,20 @@ impl LocalBackend {
         if !is_object(&stat)? {
             return Ok(None);
         }
-        let size = u64::try_from(stat.st_size).unwrap_or(0);
-        Ok(Some(Object { size, body: Box::pin(async move { read(&file, size) }) }))
+        Ok(Some((file, u64::try_from(stat.st_size).unwrap_or(0))))
+    }
+
+    fn read_range(&self, path: &str, range: &Range<u64>) -> Result<Option<Part>> {
+        let Some((file, size)) = self.open_file(path)? else { return Ok(None) };
+        let end = range.end.min(size);
+        Ok(Some(Part { size, bytes: read_at(&file, range.start.min(end)..end)? }))
+    }
+
+    fn remove_directory(&self, dir: &str) -> Result<()> {
+        match rustix::fs::rmdir(self.full(dir)) {
+            Ok(()) | Err(Errno::NOENT | Errno::NOTEMPTY | Errno::EXIST) => Ok(()),
+            Err(errno) => Err(io_error("cannot remove the directory", errno)),
+        }
     }
 
     fn examine(&self, path: &str) -> Result<Option<ObjectInfo>> {
@@ -190,6 +209,22 @@ fn read(file: &OwnedFd, size: u64) -> Result<Bytes> {
     Ok(buffer.into_bytes())
 }
 
+/// Reads `range` of `file`, which reached so far when it was opened.
+fn read_at(file: &OwnedFd, range: Range<u64>) -> Result<Bytes> {
+    let no_memory = || err!(Storage, "no memory for {} bytes of a file", range.end - range.start);
+    let len = usize::try_from(range.end - range.start).map_err(|_| no_memory())?;
+    let mut buffer = AlignedBuffer::new(len).ok_or_else(no_memory)?;
+    while buffer.filled() < len {
+        let at = range.start + buffer.filled() as u64;
+        // The vector has some room more than was asked for: what lands there beyond the range is cut off below.
+        let got = retry_on_intr(|| rustix::io::pread(file, rustix::buffer::spare_capacity(buffer.vec()), at));
+        if got.map_err(|e| io_error("cannot read the file", e))? == 0 {
+            bail!(Storage, "the file ends at {at}, before {}: it was cut while being read", range.end);
+        }
+    }
+    Ok(buffer.into_bytes())
+}
+
 /// Whether this is an object; a directory is none. Anything else in an object's place is an error.
 fn is_object(stat: &Stat) -> Result<bool> {
     match FileType::from_raw_mode(stat.st_mode) {
@@ -234,6 +269,10 @@ impl Backend for LocalBackend {
         Box::pin(async move { self.open(path) })
     }
 
+    fn get_range<'a>(&'a self, path: &'a str, range: Range<u64>) -> BoxFuture<'a, Result<Option<Part>>> {
+        Box::pin(async move { self.read_range(path, &range) })
+    }
+
     fn head<'a>(&'a self, path: &'a str) -> BoxFuture<'a, Result<Option<ObjectInfo>>> {
         Box::pin(async move { self.examine(path) })
     }
@@ -260,6 +299,10 @@ impl Backend for LocalBackend {
 
     fn sweep<'a>(&'a self, dir: &'a str, older_than: Duration) -> BoxFuture<'a, Result<u64>> {
         Box::pin(async move { self.sweep_staging(dir, older_than) })
+    }
+
+    fn remove_dir<'a>(&'a self, dir: &'a str) -> BoxFuture<'a, Result<()>> {
+        Box::pin(async move { self.remove_directory(dir) })
     }
 
     fn keeps_create_if_absent(&self) -> bool {
