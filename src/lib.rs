@@ -13,6 +13,7 @@ pub mod env;
 pub mod error;
 pub mod ffi;
 pub mod ipc_file;
+pub mod memtable;
 pub mod runtime;
 pub mod session;
 pub mod shard;

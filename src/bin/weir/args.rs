@@ -231,7 +231,10 @@ mod tests {
         assert_eq!(pages(&committed), pages(fresh.path()));
         for name in pages(&committed) {
             let (old, new) = (committed.join(&name), fresh.path().join(&name));
-            assert!(std::fs::read(old).unwrap() == std::fs::read(new).unwrap(), "{name:?} is not up to date: run this test with WEIR_BLESS=1");
+            assert!(
+                std::fs::read(old).unwrap() == std::fs::read(new).unwrap(),
+                "{name:?} is not up to date: run this test with WEIR_BLESS=1"
+            );
         }
     }
 }
