@@ -12,6 +12,7 @@ compile_error!("weir must be built with panic = \"unwind\": panics are caught at
 pub mod env;
 pub mod error;
 pub mod ffi;
+pub mod generation;
 pub mod ipc_file;
 pub mod memtable;
 pub mod runtime;

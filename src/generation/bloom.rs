@@ -12,8 +12,7 @@ pub(super) const BITS_PER_KEY: u64 = 10;
 const BLOCK: usize = 32;
 
 /// Odd constants that spread a hash over the words (Parquet's).
-const SALT: [u32; 8] =
-    [0x47b6_137b, 0x4497_4d91, 0x8824_ad5b, 0xa2b7_289d, 0x7054_95c7, 0x2df1_424b, 0x9efc_4947, 0x5c6b_fb31];
+const SALT: [u32; 8] = [0x47b6_137b, 0x4497_4d91, 0x8824_ad5b, 0xa2b7_289d, 0x7054_95c7, 0x2df1_424b, 0x9efc_4947, 0x5c6b_fb31];
 
 /// The filter's bytes: whole blocks, at least one.
 #[derive(Debug, Clone)]

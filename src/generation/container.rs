@@ -36,10 +36,7 @@ pub(super) struct Header {
     /// How many keys the blocks hold; for a secondary index, entries.
     #[prost(uint64, tag = "3")]
     pub entries: u64,
-    /// What ties the files of one attempt together.
-    #[prost(bytes = "bytes", tag = "4")]
-    pub attempt: Bytes,
-    #[prost(message, optional, tag = "5")]
+    #[prost(message, optional, tag = "4")]
     pub table: Option<Table>,
 }
 
@@ -79,6 +76,9 @@ pub(super) struct Table {
     pub stored_schema: Bytes,
     #[prost(message, repeated, tag = "14")]
     pub secondary: Vec<Secondary>,
+    /// The compression of the batches: 0 none, 1 LZ4 frames, 2 Zstandard.
+    #[prost(uint32, tag = "15")]
+    pub compression: u32,
 }
 
 /// A secondary index of a generation.
@@ -93,6 +93,9 @@ pub(super) struct Secondary {
     pub object: String,
     #[prost(uint64, tag = "4")]
     pub len: u64,
+    /// CRC-32C of its prelude and header, which vouch for the rest of it.
+    #[prost(fixed32, tag = "5")]
+    pub front_crc: u32,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -162,6 +165,8 @@ pub(super) struct Container {
     pub size: u64,
     /// Where the blocks begin; they go to the end.
     pub blocks_at: u64,
+    /// CRC-32C of the prelude and the header.
+    pub front_crc: u32,
     sections: Vec<(u32, Bytes)>,
 }
 
@@ -195,7 +200,8 @@ impl Container {
             at += bytes.len();
             sections.push((section.kind, bytes));
         }
-        Ok(Some(Self { path: path.to_owned(), header, size, blocks_at, sections }))
+        let front_crc = crc(&front[..header_end as usize]);
+        Ok(Some(Self { path: path.to_owned(), header, size, blocks_at, front_crc, sections }))
     }
 
     /// The section of this kind; an error says that there is none.

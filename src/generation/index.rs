@@ -163,16 +163,16 @@ impl KeyRange {
     fn is_before(&self, key: &[u8]) -> bool {
         match &self.from {
             Bound::Unbounded => false,
-            Bound::Included(from) => key < from,
-            Bound::Excluded(from) => key <= from,
+            Bound::Included(from) => key < from.as_slice(),
+            Bound::Excluded(from) => key <= from.as_slice(),
         }
     }
 
     fn is_after(&self, key: &[u8]) -> bool {
         match &self.to {
             Bound::Unbounded => false,
-            Bound::Included(to) => key > to,
-            Bound::Excluded(to) => key >= to,
+            Bound::Included(to) => key > to.as_slice(),
+            Bound::Excluded(to) => key >= to.as_slice(),
         }
     }
 }

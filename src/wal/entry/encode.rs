@@ -165,13 +165,7 @@ impl BatchEncoder {
         messages
     }
 
-    fn messages(
-        &self,
-        batch: &RecordBatch,
-        whole: bool,
-        scratch: &mut Scratch,
-        compressor: &mut Compressor,
-    ) -> Result<Vec<Vec<Bytes>>> {
+    fn messages(&self, batch: &RecordBatch, whole: bool, scratch: &mut Scratch, compressor: &mut Compressor) -> Result<Vec<Vec<Bytes>>> {
         scratch.body.clear();
         let mut walker = Walker::new(&mut scratch.body, self.compression, compressor, 0).with_whole_dictionaries(whole);
         for (field, column) in self.schema.fields().iter().zip(batch.columns()) {
@@ -198,8 +192,8 @@ impl BatchEncoder {
     ) -> Result<()> {
         for dictionary in dictionaries {
             scratch.body.clear();
-            let mut walker = Walker::new(&mut scratch.body, self.compression, compressor, dictionary.first_inner)
-                .with_whole_dictionaries(whole);
+            let mut walker =
+                Walker::new(&mut scratch.body, self.compression, compressor, dictionary.first_inner).with_whole_dictionaries(whole);
             walker.dictionary_values(&dictionary)?;
             let inner = std::mem::take(&mut walker.dictionaries);
             let mut last = Vec::new();
