@@ -93,7 +93,7 @@ pub async fn compact(
 
 /// The neighbours, oldest first, that are most worth merging; `None` where a generation cannot be merged.
 ///
-/// Most inputs win, and then fewest bytes. A generation that is larger than all its neighbours together is left alone, so that each row
+/// Most inputs win, and then fewest bytes. A generation that is more than twice all its neighbours together is left alone, so that each row
 /// is rewritten a logarithmic number of times.
 #[must_use]
 pub fn plan(generations: &[Option<Arc<Generation>>], options: &CompactOptions) -> Option<std::ops::Range<usize>> {
@@ -110,7 +110,7 @@ pub fn plan(generations: &[Option<Arc<Generation>>], options: &CompactOptions) -
                 break;
             }
             let inputs = end + 1 - start;
-            let worth = inputs >= options.min_inputs.max(2) && largest <= total - largest;
+            let worth = inputs >= options.min_inputs.max(2) && largest <= (total - largest).saturating_mul(2);
             let better = best.as_ref().is_none_or(|(range, bytes)| (inputs, *bytes) > (range.len(), total));
             if worth && better {
                 best = Some((start..end + 1, total));

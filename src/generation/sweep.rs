@@ -6,7 +6,10 @@
 //!    more: not even a flush of a writer that stalled before it was fenced;
 //! 2. no manifest names it that was the newest at any time within the age: who read such a manifest may still be reading it;
 //! 3. none of its objects is younger than the age: an attempt to compact, which is below the current generation too, is not under
-//!    way any more, and [`super::publish::replace`] refuses to publish one that old.
+//!    way any more, and [`super::publish::replace`] refuses to publish one that old;
+//! 4. a manifest was written since such an attempt could last have read one: should its commit be under way still, on a stalled
+//!    machine or in the network, then the version that it wants to be is taken. In a shard that nobody writes to, orphans therefore stay
+//!    until somebody does.
 //!
 //! The age must not be less than the trim age that the shard's writers go by. Of a directory the index goes first, so that what is
 //! left, should the sweep be interrupted, is recognisably incomplete.
@@ -18,7 +21,7 @@ use super::{INDEX, parse_directory};
 use crate::env::Env;
 use crate::error::{Result, bail};
 use crate::shard::ShardPath;
-use crate::shard::manifest::{Manifest, ManifestOptions, ManifestStore};
+use crate::shard::manifest::{Manifest, ManifestOptions, ManifestStore, STALE_PART};
 use crate::store::{ObjectInfo, Store};
 
 /// What a sweep did.
@@ -61,17 +64,29 @@ pub async fn sweep(store: &Store, shard: &ShardPath, env: &Env, age: Duration) -
     if candidates.is_empty() {
         return Ok(swept);
     }
-    let needed = named_since(&manifests, &manifest, now, age).await?;
+    let mut versions = manifests.listed().await?;
+    versions.sort_unstable_by_key(|(version, _)| std::cmp::Reverse(*version));
+    let written = versions.first().map_or(Duration::ZERO, |(_, written)| *written);
+    let needed = named_since(&manifests, &manifest, &versions, now, age).await?;
     for (name, objects) in candidates.into_iter().filter(|(name, _)| !needed.contains(name)) {
+        let last = objects.iter().map(|object| object.modified).max().unwrap_or_default();
+        if written <= last.saturating_add(age / STALE_PART) {
+            continue;
+        }
         remove(store, &format!("{}/{name}", shard.dir()), objects, age, &mut swept).await?;
     }
     Ok(swept)
 }
 
 /// The directories that were named by a manifest that was the newest at some time within the age.
-async fn named_since(manifests: &ManifestStore, latest: &Manifest, now: Duration, age: Duration) -> Result<HashSet<String>> {
-    let mut versions = manifests.listed().await?;
-    versions.sort_unstable_by_key(|(version, _)| std::cmp::Reverse(*version));
+/// `versions`: all there are, the newest first.
+async fn named_since(
+    manifests: &ManifestStore,
+    latest: &Manifest,
+    versions: &[(u64, Duration)],
+    now: Duration,
+    age: Duration,
+) -> Result<HashSet<String>> {
     let mut needed: HashSet<String> = latest.sstables.iter().map(|table| table.path.clone()).collect();
     for pair in versions.windows(2) {
         let ((_, followed), (version, _)) = (pair[0], pair[1]);

@@ -362,6 +362,10 @@ impl Encoded {
                 Ok(Created::Done) => created.push(path),
                 outcome => {
                     let failure = outcome.err().unwrap_or_else(|| taken(store, &path));
+                    // Once the first object is ours, so is the directory, and what may be there under this name.
+                    if !created.is_empty() {
+                        created.push(path);
+                    }
                     self.abandon(store, dir, created).await;
                     return Err(failure);
                 }
@@ -370,7 +374,8 @@ impl Encoded {
         Ok(())
     }
 
-    /// Gives back the room of a failed attempt: what it is known to have made, so never another's. The rest is swept in time.
+    /// Gives back the room of a failed attempt: never what may be another's. What stays, or appears later, is
+    /// swept in time.
     async fn abandon(&self, store: &Store, dir: &str, created: Vec<String>) {
         for path in created.iter().rev() {
             if let Err(error) = store.delete(path).await {
