@@ -178,7 +178,7 @@ fn run(seed: u64) -> (Vec<String>, [u64; 2]) {
     let (sim, faults): (Sim, Mailbox<String>) = (world.sim.clone(), Mailbox::default());
     let random = sim.random().fork();
     sim.run(async { world.truth().make_dirs(&[&shard().manifest_dir()]).await.unwrap() });
-    if seed % 4 != 0 {
+    if !seed.is_multiple_of(4) {
         world.faults.chaos(Chaos::stormy(), random.fork());
     }
     sim.process().spawn(Machine::new(&world, &sim.process(), seed, &faults).reads());

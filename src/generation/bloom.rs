@@ -55,7 +55,7 @@ impl Bloom {
 
 /// Where the block of a hash begins: its upper half decides.
 fn start(blocks: usize, hash: u64) -> usize {
-    ((hash >> 32) * blocks as u64 >> 32) as usize * BLOCK
+    (((hash >> 32) * blocks as u64) >> 32) as usize * BLOCK
 }
 
 /// One bit in each word: the lower half decides.

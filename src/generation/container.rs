@@ -303,3 +303,102 @@ pub(super) fn missing(store: &Store, path: &str) -> Error {
     err!(NotFound, "{} is not there: its generation was compacted away and removed, or never written whole", store.url_of(path))
         .with_str("object", path)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::env::block_on;
+    use crate::error::ErrorKind;
+    use crate::store::Backend;
+    use crate::store::memory::MemoryBackend;
+
+    #[derive(Debug)]
+    struct Still;
+
+    impl crate::env::Clock for Still {
+        fn now(&self) -> std::time::Duration {
+            std::time::Duration::ZERO
+        }
+        fn unix(&self) -> std::time::Duration {
+            std::time::Duration::ZERO
+        }
+        fn sleep(&self, _: std::time::Duration) -> crate::env::BoxFuture<'static, ()> {
+            Box::pin(std::future::ready(()))
+        }
+    }
+
+    fn open(bytes: Vec<u8>) -> Result<Container> {
+        let backend = MemoryBackend::new(Arc::new(Still));
+        block_on(backend.put("x", bytes.into())).unwrap();
+        block_on(Container::open(&Store::new("memory://x", Arc::new(backend)), "x", None)).map(Option::unwrap)
+    }
+
+    /// A front whose checksums are right, whatever it says.
+    fn front(version: u32, header: &Header) -> Vec<u8> {
+        let header = header.encode_to_vec();
+        let mut front = MAGIC.to_vec();
+        for number in [version, header.len() as u32, crc(&header), 0, 0] {
+            front.extend_from_slice(&number.to_le_bytes());
+        }
+        front.extend_from_slice(&crc(&front).to_le_bytes());
+        front.extend_from_slice(&header);
+        front
+    }
+
+    fn section(kind: u32, len: u64) -> Section {
+        Section { kind, len, crc: 0 }
+    }
+
+    #[test]
+    fn what_is_put_together_is_taken_apart() {
+        // Larger than what is read first, in each of its parts.
+        for (header, kept, blocks) in [(10, 10, 10), (100_000, 10, 0), (10, 200_000, 5), (70_000, 70_000, 70_000), (0, 0, 0)] {
+            let one = Header { kind: 1, table: Some(Table { first_key: vec![7; header].into(), ..Table::default() }), ..Header::default() };
+            let sections = vec![(kind::SPARSE, Bytes::from(vec![1; kept])), (99, Bytes::from_static(b"of a later version"))];
+            let parts = assemble(one, sections, vec![vec![2; blocks].into(), vec![3; blocks].into()]).unwrap();
+            let container = open(parts.concat()).unwrap();
+            assert_eq!(container.header.table.as_ref().unwrap().first_key.len(), header);
+            assert_eq!(container.section(kind::SPARSE).unwrap(), vec![1; kept]);
+            assert_eq!(container.optional(kind::MASK), None);
+            assert!(container.section(kind::BLOOM).is_err());
+            assert_eq!(container.size - container.blocks_at, blocks as u64 * 2);
+        }
+    }
+
+    // PITFALLS C10: what a header says is believed only as far as the object goes.
+    #[test]
+    fn absurd_headers_with_right_checksums_are_corruption() {
+        let blocks = || section(kind::BLOCKS, 0);
+        for sections in [
+            vec![],
+            vec![section(kind::SPARSE, 1)],
+            vec![section(kind::SPARSE, 1), blocks()],
+            vec![section(kind::SPARSE, u64::MAX), blocks()],
+            vec![section(kind::SPARSE, u64::MAX), section(kind::BLOOM, u64::MAX), blocks()],
+            vec![section(kind::BLOCKS, u64::MAX)],
+            vec![section(kind::BLOCKS, 1 << 50)],
+            vec![blocks(), blocks()],
+            vec![blocks(), section(kind::SPARSE, 0)],
+        ] {
+            let bytes = front(VERSION, &Header { kind: 1, sections: sections.clone(), ..Header::default() });
+            assert_eq!(open(bytes).unwrap_err().kind(), ErrorKind::Corruption, "{sections:?}");
+        }
+        let mut long = MAGIC.to_vec();
+        for number in [VERSION, u32::MAX, 0, 0, 0] {
+            long.extend_from_slice(&number.to_le_bytes());
+        }
+        long.extend_from_slice(&crc(&long).to_le_bytes());
+        assert_eq!(open(long).unwrap_err().kind(), ErrorKind::Corruption);
+    }
+
+    #[test]
+    fn a_later_version_is_told_from_damage() {
+        let header = Header { kind: 1, sections: vec![section(kind::BLOCKS, 0)], ..Header::default() };
+        assert!(open(front(VERSION, &header)).is_ok());
+        let error = open(front(VERSION + 1, &header)).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unsupported);
+        assert!(error.message().contains("version 2"), "{error}");
+    }
+}

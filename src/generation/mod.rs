@@ -9,7 +9,7 @@
 //!
 //! `docs/format.md` has the layout. What this module guarantees:
 //!
-//! 1. A generation is readable only once it is published in the manifest, and only a whole one is ([`write`], [`publish`]).
+//! 1. A generation is readable only once it is published in the manifest, and only a whole one is ([`encode`], [`publish`]).
 //! 2. Generations are published strictly in order, once, whatever answers are lost (PITFALLS G1, G2, G6).
 //! 3. Whatever is read was checked: bytes that are not as they were written are `Corruption`, and cost no more memory than the
 //!    object is long (PITFALLS C10).
@@ -32,7 +32,7 @@ mod read;
 mod scan;
 mod secondary;
 pub mod sweep;
-pub mod write;
+mod write;
 
 pub use data::DataOptions;
 pub use index::{Cursor, KeyRange};
