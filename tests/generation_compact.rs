@@ -264,6 +264,8 @@ fn a_shard_of_which_all_was_deleted_has_no_generations() {
         let manifests = world.manifests();
         manifests.claim(0).await.unwrap();
         let tables = published(&world, &manifests, &[encoded(1, &[put(1, "a")]), encoded(2, &[delete(1)])]).await;
+        let inputs = [world.open(&tables[0]).await.unwrap(), world.open(&tables[1]).await.unwrap()];
+        assert!(merge(&inputs, false, &options()).await.unwrap().is_some(), "unless there is something to hide");
         let done = compact(&world.store(), &shard(), &world.env(), &manifests, 1, &options()).await.unwrap().unwrap();
         assert_eq!(done.output, None);
         let manifest = world.manifest().await;
@@ -383,17 +385,18 @@ fn readers_go_on_while_generations_are_merged_and_swept() {
         let mut scan = old.scan(ScanOptions { tombstones: true, read_bytes: 500, ..ScanOptions::default() }).unwrap();
         let mut read = rows(&scan.next().await.unwrap().unwrap().batch);
 
+        // The objects are old; it is the manifest that named them until now that counts.
+        world.sim.clock().advance(3 * DAY);
         compact(&world.store(), &shard(), &world.env(), &manifests, 1, &options()).await.unwrap().unwrap();
         world.sim.clock().advance(DAY - std::time::Duration::from_secs(60));
+        manifests.claim(0).await.unwrap();
         assert_eq!(sweep(&world.store(), &shard(), &world.env(), DAY).await.unwrap().objects, 0);
         while let Some(some) = scan.next().await.unwrap() {
             read.extend(rows(&some.batch));
         }
         assert_eq!(read, expected);
 
-        // The inputs' objects are old, but a manifest named them until a while ago: that counts.
         world.sim.clock().advance(std::time::Duration::from_secs(120));
-        manifests.claim(0).await.unwrap();
         let removed = sweep(&world.store(), &shard(), &world.env(), DAY).await.unwrap();
         assert_eq!((removed.directories, removed.objects), (5, 15));
         let late = scan_of(&old).await;

@@ -36,13 +36,16 @@ pub struct CompactOptions {
     pub min_inputs: usize,
     /// The most generations of one merge.
     pub max_inputs: usize,
+    /// Whether deletions go where the shard's oldest generation is among the inputs. Not to be wanted if rows that are older than any
+    /// generation live on elsewhere, such as in a table that generations were moved to.
+    pub drop_tombstones: bool,
     /// How the merged data is written.
     pub data: DataOptions,
 }
 
 impl Default for CompactOptions {
     fn default() -> Self {
-        Self { max_bytes: 256 << 20, min_inputs: 4, max_inputs: 16, data: DataOptions::default() }
+        Self { max_bytes: 256 << 20, min_inputs: 4, max_inputs: 16, drop_tombstones: true, data: DataOptions::default() }
     }
 }
 
@@ -81,7 +84,7 @@ pub async fn compact(
     }
     let Some(chosen) = plan(&generations, options) else { return Ok(None) };
     let inputs: Vec<Arc<Generation>> = generations[chosen.clone()].iter().flatten().cloned().collect();
-    let encoded = merge(&inputs, chosen.start == 0, options).await?;
+    let encoded = merge(&inputs, options.drop_tombstones && chosen.start == 0, options).await?;
     let written = match encoded {
         Some(encoded) => Some(encoded.store(store, shard, env, Retry::default()).await?),
         None => None,
@@ -125,7 +128,8 @@ fn alike(a: &Generation, b: &Generation) -> bool {
     a.schema_fingerprint() == b.schema_fingerprint() && a.schema() == b.schema() && a.key() == b.key() && a.secondary() == b.secondary()
 }
 
-/// Makes one generation of `inputs`, oldest first, numbered as the newest; `oldest`: they begin with the shard's oldest generation.
+/// Makes one generation of `inputs`, oldest first, numbered as the newest; `oldest`: they begin with the shard's oldest generation, and
+/// nothing older could be hidden by a deletion in them.
 /// `None` if no row is left.
 ///
 /// # Errors

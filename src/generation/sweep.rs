@@ -4,7 +4,8 @@
 //!
 //! 1. its name is exactly one of a generation's, and below the manifest's current generation, so that no flush can publish it any
 //!    more: not even a flush of a writer that stalled before it was fenced;
-//! 2. no manifest names it that was the newest at any time within the age: who read such a manifest may still be reading it;
+//! 2. no manifest names it that was the newest at any time within the age: who read such a manifest may still be reading it (who prunes
+//!    manifests of a smaller age says that nobody does);
 //! 3. none of its objects is younger than the age: an attempt to compact, which is below the current generation too, is not under
 //!    way any more, and [`super::publish::replace`] refuses to publish one that old;
 //! 4. a manifest was written since such an attempt could last have read one: should its commit be under way still, on a stalled

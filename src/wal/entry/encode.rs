@@ -51,6 +51,14 @@ impl EncodedBatch {
     }
 }
 
+/// The messages of a batch: those of its dictionaries, inner ones first, and its own.
+#[derive(Default)]
+struct Messages {
+    parts: Vec<Bytes>,
+    /// For each dictionary, the number of parts up to its end.
+    dictionary_ends: Vec<usize>,
+}
+
 /// Encodes batches of one schema.
 pub struct BatchEncoder {
     schema: SchemaRef,
@@ -128,22 +136,25 @@ impl BatchEncoder {
     ///
     /// `INVALID_DATA` if it has no rows or a null where the schema allows none; `SCHEMA_MISMATCH` if its columns differ.
     pub fn encode(&self, batch: &RecordBatch) -> Result<EncodedBatch> {
-        let mut messages = self.encode_with(batch, false)?;
-        let parts = match messages.pop() {
-            Some(only) if messages.is_empty() => only,
-            last => messages.into_iter().flatten().chain(last.into_iter().flatten()).collect(),
-        };
+        let Messages { parts, .. } = self.encode_with(batch, false)?;
         Ok(EncodedBatch { len: parts.iter().map(Bytes::len).sum(), parts, rows: batch.num_rows() })
     }
 
     /// Encodes a batch for an Arrow IPC file, which has each dictionary once: the messages of its dictionaries, as they are and
     /// inner ones first, and then its own.
     pub(crate) fn encode_for_file(&self, batch: &RecordBatch) -> Result<Vec<Vec<Bytes>>> {
-        self.encode_with(batch, true)
+        let Messages { mut parts, dictionary_ends } = self.encode_with(batch, true)?;
+        let mut messages = Vec::with_capacity(dictionary_ends.len() + 1);
+        for end in dictionary_ends.into_iter().rev() {
+            messages.push(parts.split_off(end));
+        }
+        messages.push(parts);
+        messages.reverse();
+        Ok(messages)
     }
 
-    /// The messages of a batch, its own last; `whole`: with all values of its dictionaries, used or not.
-    fn encode_with(&self, batch: &RecordBatch, whole: bool) -> Result<Vec<Vec<Bytes>>> {
+    /// `whole`: with all values of the batch's dictionaries, used or not.
+    fn encode_with(&self, batch: &RecordBatch, whole: bool) -> Result<Messages> {
         let rows = batch.num_rows();
         if rows == 0 {
             bail!(InvalidData, "the batch has no rows");
@@ -165,19 +176,23 @@ impl BatchEncoder {
         messages
     }
 
-    fn messages(&self, batch: &RecordBatch, whole: bool, scratch: &mut Scratch, compressor: &mut Compressor) -> Result<Vec<Vec<Bytes>>> {
+    fn messages(&self, batch: &RecordBatch, whole: bool, scratch: &mut Scratch, compressor: &mut Compressor) -> Result<Messages> {
         scratch.body.clear();
         let mut walker = Walker::new(&mut scratch.body, self.compression, compressor, 0).with_whole_dictionaries(whole);
         for (field, column) in self.schema.fields().iter().zip(batch.columns()) {
             walker.field(field, column, 0, batch.num_rows(), None)?;
         }
         let dictionaries = std::mem::take(&mut walker.dictionaries);
-        // The batch's message is made before those of its dictionaries, but goes behind them.
-        let mut last = Vec::new();
-        scratch.write(batch.num_rows(), None, self.compression, &mut last)?;
-        let mut messages = Vec::with_capacity(dictionaries.len() + 1);
-        self.dictionaries(dictionaries, whole, scratch, compressor, &mut messages)?;
-        messages.push(last);
+        let mut messages = Messages::default();
+        if dictionaries.is_empty() {
+            scratch.write(batch.num_rows(), None, self.compression, &mut messages.parts)?;
+        } else {
+            // The batch's message is made before those of its dictionaries, but goes behind them.
+            let mut last = Vec::new();
+            scratch.write(batch.num_rows(), None, self.compression, &mut last)?;
+            self.dictionaries(dictionaries, whole, scratch, compressor, &mut messages)?;
+            messages.parts.append(&mut last);
+        }
         Ok(messages)
     }
 
@@ -188,7 +203,7 @@ impl BatchEncoder {
         whole: bool,
         scratch: &mut Scratch,
         compressor: &mut Compressor,
-        out: &mut Vec<Vec<Bytes>>,
+        out: &mut Messages,
     ) -> Result<()> {
         for dictionary in dictionaries {
             scratch.body.clear();
@@ -199,7 +214,8 @@ impl BatchEncoder {
             let mut last = Vec::new();
             scratch.write(dictionary.values.len(), Some(dictionary.id), self.compression, &mut last)?;
             self.dictionaries(inner, whole, scratch, compressor, out)?;
-            out.push(last);
+            out.parts.append(&mut last);
+            out.dictionary_ends.push(out.parts.len());
         }
         Ok(())
     }
