@@ -180,3 +180,72 @@ fn find(slots: &Slots, tag: u32, is_it: impl Fn(u32) -> bool) -> Found {
         slot = (slot + 1) & mask;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow_array::{ArrayRef, Int64Array, RecordBatch};
+    use arrow_schema::{DataType, Field, Schema};
+
+    use super::*;
+    use crate::memtable::{Buffers, Limits, Lookup, MemTable, TableSpec, Visibility};
+
+    fn put(table: &MemTable, ids: &[i64]) {
+        let ids: ArrayRef = Arc::new(Int64Array::from(ids.to_vec()));
+        let prepared = table.spec().put(&RecordBatch::try_from_iter([("id", ids)]).unwrap(), Buffers::Own).unwrap();
+        assert!(table.insert(prepared).unwrap().is_ok());
+    }
+
+    fn table() -> Arc<MemTable> {
+        let schema = Schema::new(vec![Field::new("id", DataType::Int64, false)]);
+        let spec = TableSpec::new(&schema, Some(&["id".into()]), &[], Limits::default()).unwrap();
+        MemTable::new(spec, 1, 0, Visibility::Indexed)
+    }
+
+    fn key(id: i64) -> [u8; 8] {
+        (id ^ i64::MIN).to_be_bytes()
+    }
+
+    fn newest(table: &Arc<MemTable>, id: i64) -> Option<u64> {
+        match table.snapshot().get(&key(id)) {
+            Lookup::Found(row) => Some(row.position()),
+            _ => None,
+        }
+    }
+
+    /// PITFALLS I5: keys of which the table knows the same part of their hashes.
+    #[test]
+    fn keys_whose_hashes_meet_are_different_keys() {
+        for (a, b) in [(107_236, 536_415), (588_245, 1_051_598), (772_801, 1_605_108)] {
+            let known = |id| (hash_key(&key(id)) >> 58, hash_key(&key(id)) as u32);
+            assert_eq!(known(a), known(b), "else this tests nothing");
+            let table = table();
+            put(&table, &[a]);
+            assert_eq!((newest(&table, a), newest(&table, b)), (Some(0), None));
+            put(&table, &[b, a]);
+            assert_eq!((newest(&table, a), newest(&table, b)), (Some(2), Some(1)));
+            // And when the slots are moved.
+            put(&table, &(2_000_000..2_010_000).collect::<Vec<_>>());
+            assert_eq!((newest(&table, a), newest(&table, b)), (Some(2), Some(1)));
+            assert!(table.snapshot().is_newest(1) && !table.snapshot().is_newest(0));
+        }
+    }
+
+    #[test]
+    fn growing_keeps_every_key() {
+        let table = table();
+        let mut rows = 0;
+        for round in 0..200 {
+            let ids: Vec<_> = (0..100).map(|n| (round * 100 + n) * 7919 % 15_013).collect();
+            put(&table, &ids);
+            rows += ids.len();
+        }
+        let last = |id: i64| (0..rows as i64).rev().find(|n| n * 7919 % 15_013 == id).map(|n| n as u64);
+        for id in (0..15_013).step_by(53).chain([-1, 15_013]) {
+            assert_eq!(newest(&table, id), last(id), "{id}");
+        }
+        let primary = table.primary().unwrap();
+        assert!(primary.memory_bytes() <= BYTES_FIXED + rows * BYTES_PER_ROW, "{}", primary.memory_bytes());
+    }
+}
