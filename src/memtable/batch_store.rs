@@ -7,7 +7,7 @@
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
-use arrow_array::RecordBatch;
+use arrow_array::{BooleanArray, RecordBatch};
 use parking_lot::Mutex;
 
 use super::chunks::Chunks;
@@ -23,6 +23,8 @@ pub const MAX_ROWS: u64 = u32::MAX as u64 - 1;
 pub struct StoredBatch {
     batch: RecordBatch,
     keys: Option<Keys>,
+    /// The tombstone column, if one of the rows is a deletion.
+    tombstones: Option<BooleanArray>,
     first: u32,
     /// For the indexes, which take it when they are fed.
     pub(super) inputs: Mutex<Vec<IndexInput>>,
@@ -39,6 +41,12 @@ impl StoredBatch {
     #[must_use]
     pub fn keys(&self) -> Option<&Keys> {
         self.keys.as_ref()
+    }
+
+    /// Whether the row `index` is a deletion.
+    #[must_use]
+    pub fn is_tombstone(&self, index: usize) -> bool {
+        self.tombstones.as_ref().is_some_and(|tombstones| tombstones.value(index))
     }
 
     /// The number of the first row, within the table.
@@ -90,6 +98,8 @@ pub struct BatchStore {
 pub(super) struct NewBatch {
     pub(super) batch: RecordBatch,
     pub(super) keys: Option<Keys>,
+    /// The tombstone column, if one of the rows is a deletion.
+    pub(super) tombstones: Option<BooleanArray>,
     pub(super) inputs: Vec<IndexInput>,
     /// Its distinct allocations.
     pub(super) allocations: Vec<(usize, usize)>,
@@ -107,8 +117,8 @@ impl BatchStore {
         debug_assert!(u64::from(before.rows) + rows as u64 <= MAX_ROWS);
         let bytes = ledger.add(&new.allocations) + new.overhead;
         self.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
-        let NewBatch { batch, keys, inputs, .. } = new;
-        let stored = StoredBatch { batch, keys, first: before.rows, inputs: Mutex::new(inputs) };
+        let NewBatch { batch, keys, tombstones, inputs, .. } = new;
+        let stored = StoredBatch { batch, keys, tombstones, first: before.rows, inputs: Mutex::new(inputs) };
         let slot = self.batches.at(before.batches as usize);
         debug_assert!(slot.get().is_none());
         slot.get_or_init(|| stored);

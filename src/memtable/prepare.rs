@@ -31,7 +31,6 @@ pub struct Prepared {
     pub(super) cost: u64,
     /// The part of `cost` that is allocations, which other batches may share.
     pub(super) shareable: u64,
-    pub(super) deletes: bool,
 }
 
 impl Prepared {
@@ -62,7 +61,7 @@ impl Prepared {
     /// Whether some of the rows are deletions.
     #[must_use]
     pub fn has_tombstones(&self) -> bool {
-        self.deletes
+        self.new.tombstones.is_some()
     }
 }
 
@@ -78,13 +77,14 @@ impl TableSpec {
         self.check_rows(rows)?;
         check_columns(self.schema(), batch.schema_ref())?;
         self.check_nulls(batch, None)?;
-        let mut footprint = Footprint::of(std::slice::from_ref(batch));
-        let mut columns = batch.columns().to_vec();
-        if buffers == Buffers::Foreign || footprint.is_wasteful() {
-            let batch = compact(batch)?;
-            footprint = Footprint::of(std::slice::from_ref(&batch));
-            columns = batch.columns().to_vec();
-        }
+        let own = (buffers == Buffers::Own).then(|| Footprint::of(std::slice::from_ref(batch)));
+        let (mut columns, mut footprint) = match own.filter(|footprint| !footprint.is_wasteful()) {
+            Some(footprint) => (batch.columns().to_vec(), footprint),
+            None => {
+                let copy = compact(batch)?;
+                (copy.columns().to_vec(), Footprint::of(std::slice::from_ref(&copy)))
+            }
+        };
         if self.key().is_some() {
             columns.push(Arc::new(self.no_tombstones(rows, &mut footprint)));
         }
@@ -165,8 +165,8 @@ impl TableSpec {
         overhead += size_of_val::<[_]>(&inputs);
         let shareable = footprint.allocated() as u64;
         let cost = shareable + (overhead + indexes) as u64 + table::growth(self, batch.num_rows());
-        let new = NewBatch { batch, keys, inputs, allocations: footprint.allocations, overhead };
-        Ok(Prepared { new, cost, shareable, deletes: tombstones.is_some() })
+        let new = NewBatch { batch, keys, tombstones, inputs, allocations: footprint.allocations, overhead };
+        Ok(Prepared { new, cost, shareable })
     }
 
     /// PITFALLS F6: what can never fit is refused here, and not after it was inserted.

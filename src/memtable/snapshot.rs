@@ -4,7 +4,6 @@ use std::ops::{Bound, RangeBounds};
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
-use arrow_array::cast::AsArray;
 use arrow_buffer::BooleanBuffer;
 
 use super::MemTable;
@@ -77,8 +76,7 @@ impl<'a> Row<'a> {
     /// Whether the row is a deletion.
     #[must_use]
     pub fn is_tombstone(&self) -> bool {
-        let tombstones = self.batch.keys().and_then(|_| self.batch().columns().last()?.as_boolean_opt());
-        tombstones.is_some_and(|tombstones| tombstones.value(self.index))
+        self.batch.is_tombstone(self.index)
     }
 }
 

@@ -147,9 +147,9 @@ impl MemTable {
         if !fits && before.batches > 0 {
             return refused(prepared, Refusal::Full);
         }
-        let after = self.store.append(prepared.new);
         state.bound = grown;
-        state.tombstones |= prepared.deletes;
+        state.tombstones |= prepared.has_tombstones();
+        let after = self.store.append(prepared.new);
         let full =
             u64::from(after.rows) >= limits.max_rows || u64::from(after.batches) >= limits.max_batches || state.bound >= limits.max_bytes;
         Ok(Appended { rows: self.position(before.rows)..self.position(after.rows), full })
