@@ -1,6 +1,7 @@
 //! What batches hold in memory, and how they are made to hold no more than they need (PITFALLS C6).
 
 use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
@@ -213,7 +214,25 @@ fn keeps_shared(data_type: &DataType) -> bool {
 /// counts once. They live as long as the table does, so an address stands for one allocation.
 #[derive(Debug, Default)]
 pub(super) struct Ledger {
-    ends: HashMap<usize, usize>,
+    ends: HashMap<usize, usize, BuildHasherDefault<AddressHasher>>,
+}
+
+/// Hashes addresses of allocations, which nobody chooses to do harm: a multiplication spreads them well enough.
+#[derive(Debug, Default)]
+struct AddressHasher(u64);
+
+impl Hasher for AddressHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|byte| self.write_usize(usize::from(*byte)));
+    }
+
+    fn write_usize(&mut self, address: usize) {
+        self.0 = (self.0 ^ address as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(32);
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
 }
 
 impl Ledger {
