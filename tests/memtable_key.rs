@@ -235,7 +235,7 @@ fn a_batch_must_have_the_key_columns_with_their_types() {
     assert_eq!(kind(batch(vec![("k0", integers.clone())])), ErrorKind::SchemaMismatch);
     assert_eq!(kind(batch(vec![("k0", strings.clone()), ("k1", strings.clone())])), ErrorKind::SchemaMismatch);
     let kind = |columns: &[ArrayRef]| encoder.encode_arrays(columns).unwrap_err().kind();
-    assert_eq!(kind(&[integers.clone()]), ErrorKind::SchemaMismatch);
+    assert_eq!(kind(std::slice::from_ref(&integers)), ErrorKind::SchemaMismatch);
     assert_eq!(kind(&[integers, Arc::new(StringArray::from(vec!["x", "y"]))]), ErrorKind::InvalidData);
 }
 

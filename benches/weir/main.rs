@@ -7,6 +7,7 @@ mod alloc;
 mod append;
 mod calls;
 mod data;
+mod memtable;
 mod open;
 mod put;
 mod raw;
@@ -66,8 +67,15 @@ fn main() {
     std::fs::create_dir_all(&work).unwrap_or_else(|error| usage(&format!("{}: {error}", work.display())));
     options.dir = work;
     let mut report = Report::new();
-    let suites: [(&str, Suite); 6] =
-        [("calls", calls::run), ("put", put::run), ("append", append::run), ("tail", tail::run), ("open", open::run), ("size", size::run)];
+    let suites: [(&str, Suite); 7] = [
+        ("calls", calls::run),
+        ("put", put::run),
+        ("append", append::run),
+        ("tail", tail::run),
+        ("open", open::run),
+        ("memtable", memtable::run),
+        ("size", size::run),
+    ];
     for (name, run) in suites {
         if options.wants(name) {
             eprintln!("… {name}");

@@ -7,7 +7,7 @@ use arrow_array::types::{
 };
 use arrow_array::{Array, ArrayRef, RunArray};
 use arrow_buffer::{NullBuffer, i256};
-use arrow_schema::{DataType, IntervalUnit, TimeUnit};
+use arrow_schema::DataType;
 
 use super::Keys;
 use super::spec::check_type;
@@ -80,43 +80,49 @@ impl Ordered for i256 {
 
 /// Calls the macro `$call` with the arrow type of a fixed-width number, or gives `$other`.
 macro_rules! numbers {
-    ($data_type:expr, $call:ident, $other:expr) => {
+    ($data_type:expr, $call:ident, $other:expr) => {{
+        use arrow_array::types;
+        use arrow_schema::{DataType as Type, IntervalUnit, TimeUnit};
         match $data_type {
-            DataType::Int8 => $call!(arrow_array::types::Int8Type),
-            DataType::Int16 => $call!(arrow_array::types::Int16Type),
-            DataType::Int32 => $call!(arrow_array::types::Int32Type),
-            DataType::Int64 => $call!(arrow_array::types::Int64Type),
-            DataType::UInt8 => $call!(arrow_array::types::UInt8Type),
-            DataType::UInt16 => $call!(arrow_array::types::UInt16Type),
-            DataType::UInt32 => $call!(arrow_array::types::UInt32Type),
-            DataType::UInt64 => $call!(arrow_array::types::UInt64Type),
-            DataType::Float16 => $call!(arrow_array::types::Float16Type),
-            DataType::Float32 => $call!(arrow_array::types::Float32Type),
-            DataType::Float64 => $call!(arrow_array::types::Float64Type),
-            DataType::Decimal32(_, _) => $call!(arrow_array::types::Decimal32Type),
-            DataType::Decimal64(_, _) => $call!(arrow_array::types::Decimal64Type),
-            DataType::Decimal128(_, _) => $call!(arrow_array::types::Decimal128Type),
-            DataType::Decimal256(_, _) => $call!(arrow_array::types::Decimal256Type),
-            DataType::Date32 => $call!(arrow_array::types::Date32Type),
-            DataType::Date64 => $call!(arrow_array::types::Date64Type),
-            DataType::Time32(TimeUnit::Second) => $call!(arrow_array::types::Time32SecondType),
-            DataType::Time32(TimeUnit::Millisecond) => $call!(arrow_array::types::Time32MillisecondType),
-            DataType::Time64(TimeUnit::Microsecond) => $call!(arrow_array::types::Time64MicrosecondType),
-            DataType::Time64(TimeUnit::Nanosecond) => $call!(arrow_array::types::Time64NanosecondType),
-            DataType::Timestamp(TimeUnit::Second, _) => $call!(arrow_array::types::TimestampSecondType),
-            DataType::Timestamp(TimeUnit::Millisecond, _) => $call!(arrow_array::types::TimestampMillisecondType),
-            DataType::Timestamp(TimeUnit::Microsecond, _) => $call!(arrow_array::types::TimestampMicrosecondType),
-            DataType::Timestamp(TimeUnit::Nanosecond, _) => $call!(arrow_array::types::TimestampNanosecondType),
-            DataType::Duration(TimeUnit::Second) => $call!(arrow_array::types::DurationSecondType),
-            DataType::Duration(TimeUnit::Millisecond) => $call!(arrow_array::types::DurationMillisecondType),
-            DataType::Duration(TimeUnit::Microsecond) => $call!(arrow_array::types::DurationMicrosecondType),
-            DataType::Duration(TimeUnit::Nanosecond) => $call!(arrow_array::types::DurationNanosecondType),
-            DataType::Interval(IntervalUnit::YearMonth) => $call!(arrow_array::types::IntervalYearMonthType),
+            Type::Int8 => $call!(types::Int8Type),
+            Type::Int16 => $call!(types::Int16Type),
+            Type::Int32 => $call!(types::Int32Type),
+            Type::Int64 => $call!(types::Int64Type),
+            Type::UInt8 => $call!(types::UInt8Type),
+            Type::UInt16 => $call!(types::UInt16Type),
+            Type::UInt32 => $call!(types::UInt32Type),
+            Type::UInt64 => $call!(types::UInt64Type),
+            Type::Float16 => $call!(types::Float16Type),
+            Type::Float32 => $call!(types::Float32Type),
+            Type::Float64 => $call!(types::Float64Type),
+            Type::Decimal32(_, _) => $call!(types::Decimal32Type),
+            Type::Decimal64(_, _) => $call!(types::Decimal64Type),
+            Type::Decimal128(_, _) => $call!(types::Decimal128Type),
+            Type::Decimal256(_, _) => $call!(types::Decimal256Type),
+            Type::Date32 => $call!(types::Date32Type),
+            Type::Date64 => $call!(types::Date64Type),
+            Type::Time32(TimeUnit::Second) => $call!(types::Time32SecondType),
+            Type::Time32(TimeUnit::Millisecond) => $call!(types::Time32MillisecondType),
+            Type::Time64(TimeUnit::Microsecond) => $call!(types::Time64MicrosecondType),
+            Type::Time64(TimeUnit::Nanosecond) => $call!(types::Time64NanosecondType),
+            Type::Timestamp(TimeUnit::Second, _) => $call!(types::TimestampSecondType),
+            Type::Timestamp(TimeUnit::Millisecond, _) => {
+                $call!(types::TimestampMillisecondType)
+            }
+            Type::Timestamp(TimeUnit::Microsecond, _) => {
+                $call!(types::TimestampMicrosecondType)
+            }
+            Type::Timestamp(TimeUnit::Nanosecond, _) => $call!(types::TimestampNanosecondType),
+            Type::Duration(TimeUnit::Second) => $call!(types::DurationSecondType),
+            Type::Duration(TimeUnit::Millisecond) => $call!(types::DurationMillisecondType),
+            Type::Duration(TimeUnit::Microsecond) => $call!(types::DurationMicrosecondType),
+            Type::Duration(TimeUnit::Nanosecond) => $call!(types::DurationNanosecondType),
+            Type::Interval(IntervalUnit::YearMonth) => $call!(types::IntervalYearMonthType),
             _ => $other,
         }
-    };
+    }};
 }
-pub(super) use numbers;
+pub(in crate::memtable) use numbers;
 
 /// The first row of `array` whose value is null.
 pub(crate) fn first_null(array: &dyn Array) -> Option<usize> {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arrow_array::builder::{BinaryViewBuilder, FixedSizeBinaryBuilder, GenericBinaryBuilder, StringViewBuilder};
 use arrow_array::types::ArrowPrimitiveType;
 use arrow_array::{ArrayRef, BooleanArray, OffsetSizeTrait, PrimitiveArray, RecordBatch};
-use arrow_schema::{DataType, IntervalUnit, SchemaRef, TimeUnit};
+use arrow_schema::{DataType, SchemaRef};
 
 use super::column::{Ordered, numbers};
 use crate::error::{Result, bail, err};

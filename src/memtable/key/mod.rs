@@ -31,6 +31,7 @@ use arrow_schema::SchemaRef;
 
 pub use keys::{Keys, hash_key};
 pub use spec::{KeyColumn, KeySpec, PRIMARY_KEY, PRIMARY_KEY_POSITION};
+pub(super) use spec::{check_type, value_type};
 
 use crate::error::{Result, bail, err};
 use column::Column;
