@@ -34,15 +34,13 @@ mod secondary;
 pub mod sweep;
 mod write;
 
+pub use crate::memtable::TOMBSTONE;
 pub use data::DataOptions;
 pub use index::{Cursor, KeyRange};
 pub use read::{Generation, Got};
 pub use scan::{Rows, Scan, ScanBatch, ScanOptions};
 pub use secondary::{SecondaryEncoder, SecondarySpec};
 pub use write::{Encoded, TableInput, Written, encode};
-
-/// The name of the column that marks deletions: a boolean, not null, the last one.
-pub const TOMBSTONE: &str = "_tombstone";
 
 /// The object of the rows.
 pub const DATA: &str = "data.arrow";
