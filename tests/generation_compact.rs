@@ -364,7 +364,8 @@ fn a_flush_during_a_merge_is_kept() {
             publish(&store, &shard, &manifests, 1, &flushed, 30),
         )
         .await;
-        (a.unwrap(), b.unwrap());
+        a.unwrap();
+        b.unwrap();
         tables = vec![merged.table, flushed.table];
         assert_eq!(world.manifest().await.sstables, tables);
         assert_eq!(world.contents().await, BTreeMap::from([(1, "new".to_owned()), (2, "b".to_owned())]));

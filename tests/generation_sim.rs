@@ -24,7 +24,7 @@ use weir::store::Store;
 /// The age below which nothing is removed: simulated operations take seconds.
 const AGE: Duration = Duration::from_secs(3600);
 /// How many generations a run has.
-const LAST: u64 = 14;
+const LAST: u64 = 9;
 
 /// The rows of a generation are the same whoever writes it, so contents follow from how many there are.
 fn rows_of(seed: u64, generation: u64) -> Vec<Row> {
@@ -107,14 +107,14 @@ impl Machine {
                 }
             }
             next += 1;
-            self.env.clock.sleep(AGE / 20).await;
+            self.env.clock.sleep(AGE / 8).await;
         }
     }
 
     async fn compacts(self, epoch: u64) {
         let options = CompactOptions { min_inputs: 2, max_inputs: 4, data: small(), ..CompactOptions::default() };
         loop {
-            self.env.clock.sleep(AGE / 30).await;
+            self.env.clock.sleep(AGE / 9).await;
             match compact(&self.store, &shard(), &self.env, &self.manifests, epoch, &options).await {
                 Ok(_) => {}
                 Err(error) if error.kind() == ErrorKind::NotFound => {}
@@ -126,7 +126,7 @@ impl Machine {
 
     async fn sweeps(self) {
         loop {
-            self.env.clock.sleep(AGE / 10).await;
+            self.env.clock.sleep(AGE / 4).await;
             if let Err(error) = sweep(&self.store, &shard(), &self.env, AGE).await
                 && !self.passes("sweep", &error)
             {
@@ -150,7 +150,7 @@ impl Machine {
                 Err(error) if error.kind() == ErrorKind::NotFound && self.env.clock.now() - began >= AGE => {}
                 Err(error) => _ = self.passes("read", &error),
             }
-            self.env.clock.sleep(AGE / 25).await;
+            self.env.clock.sleep(AGE / 8).await;
         }
     }
 
@@ -185,7 +185,7 @@ fn run(seed: u64) -> (Vec<String>, [u64; 2]) {
     let mut owner = sim.process();
     owner.spawn(Machine::new(&world, &owner, seed, &faults).own());
     let mut takeovers = 0;
-    for _ in 0..12 {
+    for _ in 0..8 {
         sim.run_for(AGE.mul_f64(0.05 + random.below(100) as f64 / 400.0));
         let old = match random.below(4) {
             0 => continue,
@@ -245,7 +245,7 @@ fn run(seed: u64) -> (Vec<String>, [u64; 2]) {
 
 #[test]
 fn nothing_is_lost_doubled_or_left_over() {
-    let seeds = std::env::var("WEIR_SEEDS").ok().and_then(|seeds| seeds.parse().ok()).unwrap_or(16);
+    let seeds = std::env::var("WEIR_SEEDS").ok().and_then(|seeds| seeds.parse().ok()).unwrap_or(100);
     let mut totals = [0; 2];
     for seed in 0..seeds {
         let (faults, counts) = run(seed);
@@ -253,5 +253,5 @@ fn nothing_is_lost_doubled_or_left_over() {
         totals.iter_mut().zip(counts).for_each(|(total, count)| *total += count);
     }
     // The test is worth its name only if all of this happened.
-    assert!(totals[0] > 5 * seeds && totals[1] > 3 * seeds, "{totals:?} merges and takeovers");
+    assert!(totals[0] > 3 * seeds && totals[1] > 3 * seeds, "{totals:?} merges and takeovers");
 }
