@@ -289,6 +289,8 @@ fn an_attempt_that_may_still_be_published_is_never_swept() {
         assert_eq!((removed.directories, removed.objects), (1, 3));
         assert!(removed.bytes > 1000);
         assert!(!world.directories().await.contains_key(&stale.table.path));
+        // PITFALLS B3: who was fenced hears of the fence.
+        assert_eq!(kind(published(&world, &world.manifests(), 1, &stale, 20).await), ErrorKind::Fenced);
         assert_eq!(world.contents().await.len(), 2);
     });
 }

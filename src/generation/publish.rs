@@ -25,7 +25,7 @@ pub async fn publish(
     covers: u64,
 ) -> Result<Manifest> {
     let table = &written.table;
-    check_there(store, shard, table).await?;
+    check_there(store, shard, manifests, epoch, table).await?;
     manifests
         .update_if(|manifest| {
             check_owner(manifests, manifest, epoch)?;
@@ -79,7 +79,7 @@ pub async fn replace(
     merged: Option<&Written>,
 ) -> Result<Manifest> {
     if let Some(written) = merged {
-        check_there(store, shard, &written.table).await?;
+        check_there(store, shard, manifests, epoch, &written.table).await?;
     }
     manifests
         .update_if(|manifest| {
@@ -120,13 +120,15 @@ fn check_owner(manifests: &ManifestStore, manifest: &Manifest, epoch: u64) -> Re
 }
 
 /// The object that is written last is there, so all of them are (PITFALLS G6).
-async fn check_there(store: &Store, shard: &ShardPath, table: &SsTable) -> Result<()> {
+async fn check_there(store: &Store, shard: &ShardPath, manifests: &ManifestStore, epoch: u64, table: &SsTable) -> Result<()> {
     if parse_directory(&table.path) != Some(table.generation) {
         bail!(InvalidArgument, "{:?} is not the directory of generation {}", table.path, table.generation);
     }
     let path = format!("{}/{}/{INDEX}", shard.dir(), table.path);
-    match store.head(&path).await? {
-        Some(_) => Ok(()),
-        None => Err(super::container::missing(store, &path)),
+    if store.head(&path).await?.is_some() {
+        return Ok(());
     }
+    // A fenced writer's attempt may have been swept: it must hear of the fence, not of that.
+    manifests.check_fenced(epoch).await?;
+    Err(super::container::missing(store, &path))
 }
