@@ -4,8 +4,8 @@
 //! [`writer::ShardWriter`] holds it under an epoch and appends with group commit, any number of
 //! [`wal::WalTailer`]s read it in order from anywhere. The bytes on storage are those of Lance's MemWAL.
 //!
-//! Modules point one way: `ffi → session → writer → wal → shard → store → error`; `memory → cache → error` is beneath `wal`. Beside
-//! them, [`spill`] is scratch storage that never leaks and never fills the disk.
+//! Modules point one way: `ffi → session → writer → scan → generation → memtable → wal → shard → store → error`; `memory → cache →
+//! error` is beneath `wal`. Beside them, [`spill`] is scratch storage that never leaks and never fills the disk.
 
 #[cfg(not(panic = "unwind"))]
 compile_error!("weir must be built with panic = \"unwind\": panics are caught at the C boundary");
@@ -14,8 +14,10 @@ pub mod cache;
 pub mod env;
 pub mod error;
 pub mod ffi;
+pub mod generation;
 pub mod ipc_file;
 pub mod memory;
+pub mod memtable;
 pub mod runtime;
 pub mod session;
 pub mod shard;

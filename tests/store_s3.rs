@@ -43,6 +43,23 @@ async fn read(store: &Store, path: &str) -> Option<Bytes> {
     store.read(path).await.unwrap()
 }
 
+/// A part beyond the end is no error of the store's (416): the object's size is told, and that there are no bytes.
+#[tokio::test]
+async fn reads_parts_of_objects() {
+    let Some(address) = server() else { return };
+    let store = open(&root(), address, &[]);
+    let whole: Bytes = (0..=255).cycle().take(100_000).collect::<Vec<u8>>().into();
+    store.create("a/x", std::slice::from_ref(&whole)).await.unwrap();
+    for range in [0..1, 0..100_000, 5000..70_000, 99_999..200_000, 100_000..100_001, 200_000..300_000, 5..5, 200_000..200_000] {
+        let part = store.get_range("a/x", range.clone()).await.unwrap().unwrap();
+        let clip = |at: u64| (at as usize).min(whole.len());
+        assert_eq!(part.size, 100_000);
+        assert!(part.bytes == whole[clip(range.start)..clip(range.end)], "{range:?}: {} bytes", part.bytes.len());
+    }
+    assert_eq!(store.get_range("a/y", 0..10).await.unwrap(), None);
+    assert_eq!(store.get_range("a/y", 0..0).await.unwrap(), None);
+}
+
 #[tokio::test]
 async fn creates_reads_lists_and_deletes() {
     let Some(address) = server() else { return };

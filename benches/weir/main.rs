@@ -9,6 +9,7 @@ mod cache;
 mod cache_engines;
 mod calls;
 mod data;
+mod memtable;
 mod open;
 mod put;
 mod raw;
@@ -74,7 +75,7 @@ fn main() {
     std::fs::create_dir_all(&work).unwrap_or_else(|error| usage(&format!("{}: {error}", work.display())));
     options.dir = work;
     let mut report = Report::new();
-    let suites: [(&str, Suite); 9] = [
+    let suites: [(&str, Suite); 10] = [
         ("calls", calls::run),
         ("put", put::run),
         ("append", append::run),
@@ -83,6 +84,7 @@ fn main() {
         ("cache", cache::run),
         ("engines", cache_engines::run),
         ("open", open::run),
+        ("memtable", memtable::run),
         ("size", size::run),
     ];
     for (name, run) in suites {

@@ -419,12 +419,22 @@ impl ManifestStore {
     /// # Errors
     /// `NotFound` if there is no manifest; `change`'s; `Conflict` after many lost races; the store's.
     pub async fn update(&self, change: impl Fn(&mut Manifest) -> Result<()> + Send + Sync) -> Result<Manifest> {
+        self.update_if(|manifest| change(manifest).map(|()| true)).await
+    }
+
+    /// As [`Self::update`], but nothing is written if `change` says (`false`) that the newest version is already as it should be.
+    ///
+    /// # Errors
+    /// As [`Self::update`].
+    pub async fn update_if(&self, change: impl Fn(&mut Manifest) -> Result<bool> + Send + Sync) -> Result<Manifest> {
         for _ in 0..CLAIM_ATTEMPTS {
             let read_at = self.env.clock.now();
             let Some(mut manifest) = self.latest().await? else {
                 bail!(NotFound, "there is no shard {} at {}", self.shard.id(), self.store.url());
             };
-            change(&mut manifest)?;
+            if !change(&mut manifest)? {
+                return Ok(manifest);
+            }
             if let Some(manifest) = self.try_commit(manifest, read_at).await? {
                 return Ok(manifest);
             }
@@ -481,7 +491,7 @@ impl ManifestStore {
     }
 
     /// Whether what was read at `read_at` must be read again before it is relied on.
-    fn is_stale(&self, read_at: Duration) -> bool {
+    pub(crate) fn is_stale(&self, read_at: Duration) -> bool {
         self.env.clock.now().saturating_sub(read_at) > self.options.trim_age / STALE_PART
     }
 
@@ -499,7 +509,7 @@ impl ManifestStore {
         Ok(manifest)
     }
 
-    fn fenced(&self, epoch: u64, by: u64) -> Error {
+    pub(crate) fn fenced(&self, epoch: u64, by: u64) -> Error {
         err!(Fenced, "shard {} at {}: the writer of epoch {epoch} is fenced by epoch {by}", self.shard.id(), self.store.url())
             .with_str("shard", self.shard.id().to_string())
             .with_u64("epoch", epoch)

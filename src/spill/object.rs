@@ -26,7 +26,7 @@ use super::spill::Mapping;
 use super::stats::Swept;
 use crate::env::{BoxFuture, Env, Retry};
 use crate::error::{Result, bail, err};
-use crate::store::Store;
+use crate::store::{Part, Store};
 
 /// The size of an object, but for a spill's last.
 const PART: usize = 8 << 20;
@@ -202,7 +202,7 @@ impl Parts {
 
     async fn read_part(&self, path: &str, range: Range<u64>) -> Result<Bytes> {
         let store = &self.shared.store;
-        let Some(bytes) = store.get_range(path, range.clone()).await? else {
+        let Some(Part { bytes, .. }) = store.get_range(path, range.clone()).await? else {
             bail!(Corruption, "{} is gone: it was removed by someone else", store.url_of(path));
         };
         if bytes.len() as u64 != range.end - range.start {

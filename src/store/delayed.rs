@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::{Backend, Created, Object, ObjectInfo};
+use super::{Backend, Created, Object, ObjectInfo, Part};
 use crate::env::{BoxFuture, Clock};
 use crate::error::Result;
 
@@ -44,7 +44,7 @@ impl Backend for Delayed {
         self.after(self.inner.get(path))
     }
 
-    fn get_range<'a>(&'a self, path: &'a str, range: Range<u64>) -> BoxFuture<'a, Result<Option<Bytes>>> {
+    fn get_range<'a>(&'a self, path: &'a str, range: Range<u64>) -> BoxFuture<'a, Result<Option<Part>>> {
         self.after(self.inner.get_range(path, range))
     }
 
@@ -74,6 +74,10 @@ impl Backend for Delayed {
 
     fn sweep<'a>(&'a self, dir: &'a str, older_than: Duration) -> BoxFuture<'a, Result<u64>> {
         self.inner.sweep(dir, older_than)
+    }
+
+    fn remove_dir<'a>(&'a self, dir: &'a str) -> BoxFuture<'a, Result<()>> {
+        self.inner.remove_dir(dir)
     }
 
     fn keeps_create_if_absent(&self) -> bool {

@@ -9,7 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::sync::OnceCell;
 
-use super::{Backend, Created, Object, ObjectInfo};
+use super::{Backend, Created, Object, ObjectInfo, Part};
 use crate::error::{Error, Result, bail};
 
 /// How many requests of each kind a [`Store`] was asked for. Retries within a client are not seen here.
@@ -19,7 +19,7 @@ pub struct RequestCounts {
     pub create: u64,
     /// Writes that replace.
     pub put: u64,
-    /// Reads.
+    /// Reads, of whole objects and of parts.
     pub get: u64,
     /// Questions whether an object exists.
     pub head: u64,
@@ -176,10 +176,10 @@ impl Store {
         }
     }
 
-    /// The bytes of `range` of the object, fewer where it ends before; `None` if it does not exist.
-    pub async fn get_range(&self, path: &str, range: Range<u64>) -> Result<Option<Bytes>> {
+    /// The bytes `range` of the object, fewer only where it ends before that; `None` if it does not exist.
+    pub async fn get_range(&self, path: &str, range: Range<u64>) -> Result<Option<Part>> {
         count(&self.0.counters.get);
-        self.0.backend.get_range(path, range).await.map_err(|e| self.name("read", path, &e))
+        self.0.backend.get_range(path, range).await.map_err(|e| self.name("get a part of", path, &e))
     }
 
     /// Asks for the object; `None` if it does not exist.
@@ -214,6 +214,11 @@ impl Store {
     /// Removes leftovers of interrupted writes from `dir` (see [`Backend::sweep`]).
     pub async fn sweep(&self, dir: &str, older_than: Duration) -> Result<u64> {
         self.0.backend.sweep(dir, older_than).await.map_err(|e| self.name("sweep", dir, &e))
+    }
+
+    /// Removes the directory `dir` if it is empty, where directories are real.
+    pub async fn remove_dir(&self, dir: &str) -> Result<()> {
+        self.0.backend.remove_dir(dir).await.map_err(|e| self.name("remove the directory", dir, &e))
     }
 
     /// Refuses, as unsupported, a store that does not keep create-if-absent: on such a store two writers overwrite each other.

@@ -2,14 +2,14 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
-use std::ops::Bound;
+use std::ops::{Bound, Range};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use parking_lot::Mutex;
 
-use super::{Backend, Created, Object, ObjectInfo};
+use super::{Backend, Created, Object, ObjectInfo, Part};
 use crate::env::{BoxFuture, Clock};
 use crate::error::Result;
 
@@ -116,6 +116,10 @@ impl Backend for MemoryBackend {
             let body = self.objects.lock().get(&self.key(path)).map(|entry| entry.body.clone());
             Ok(body.map(|body| Object { size: body.len() as u64, body: Box::pin(std::future::ready(Ok(body))) }))
         })
+    }
+
+    fn get_range<'a>(&'a self, path: &'a str, range: Range<u64>) -> BoxFuture<'a, Result<Option<Part>>> {
+        Box::pin(async move { Ok(self.objects.lock().get(&self.key(path)).map(|entry| Part::of(&entry.body, &range))) })
     }
 
     fn head<'a>(&'a self, path: &'a str) -> BoxFuture<'a, Result<Option<ObjectInfo>>> {

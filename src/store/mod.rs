@@ -61,6 +61,26 @@ pub struct Object {
     pub body: BoxFuture<'static, Result<Bytes>>,
 }
 
+/// A part of an object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Part {
+    /// The size of the whole object in bytes.
+    pub size: u64,
+    /// The bytes asked for, as far as the object reaches: fewer only at its end.
+    pub bytes: Bytes,
+}
+
+impl Part {
+    /// The part `range` of an object that is all there.
+    #[must_use]
+    pub fn of(whole: &Bytes, range: &Range<u64>) -> Self {
+        // What goes beyond the address space goes beyond the object.
+        let clip = |at: u64| usize::try_from(at).unwrap_or(usize::MAX).min(whole.len());
+        let start = clip(range.start);
+        Self { size: whole.len() as u64, bytes: whole.slice(start..clip(range.end).max(start)) }
+    }
+}
+
 /// What a store must do. Paths are relative to the backend's root.
 pub trait Backend: Send + Sync + fmt::Debug {
     /// Creates the object from `body`'s parts, whole or not at all, only if absent.
@@ -79,25 +99,30 @@ pub trait Backend: Send + Sync + fmt::Debug {
     fn delete<'a>(&'a self, path: &'a str) -> BoxFuture<'a, Result<()>>;
     /// Makes `dirs` and makes them durable, where directories are real; else nothing.
     fn make_dirs<'a>(&'a self, dirs: &'a [&'a str]) -> BoxFuture<'a, Result<()>>;
-    /// Whether every operation does its work on the polling thread and completes at the first poll.
-    fn is_blocking(&self) -> bool;
-
-    /// The bytes of `range` of the object, fewer where it ends before; `None` if it does not exist.
-    fn get_range<'a>(&'a self, path: &'a str, range: Range<u64>) -> BoxFuture<'a, Result<Option<Bytes>>> {
+    /// Reads the bytes `range` of the object, fewer where it ends before that (none if it ends before its start); `None` if it
+    /// does not exist. Unless a backend can do better, the whole object is fetched.
+    fn get_range<'a>(&'a self, path: &'a str, range: Range<u64>) -> BoxFuture<'a, Result<Option<Part>>> {
         Box::pin(async move {
-            let Some(object) = self.get(path).await? else { return Ok(None) };
-            let body = object.body.await?;
-            let at = |offset: u64| usize::try_from(offset).unwrap_or(usize::MAX).min(body.len());
-            let (start, end) = (at(range.start), at(range.end));
-            Ok(Some(body.slice(start..end.max(start))))
+            match self.get(path).await? {
+                Some(object) => Ok(Some(Part::of(&object.body.await?, &range))),
+                None => Ok(None),
+            }
         })
     }
+    /// Whether every operation does its work on the polling thread and completes at the first poll.
+    fn is_blocking(&self) -> bool;
 
     /// Removes from directly below `dir` what interrupted writes of this backend left there, if it is older than
     /// `older_than`; says how many. Such leftovers are never listed.
     fn sweep<'a>(&'a self, dir: &'a str, older_than: Duration) -> BoxFuture<'a, Result<u64>> {
         let _ = (dir, older_than);
         Box::pin(std::future::ready(Ok(0)))
+    }
+
+    /// Removes the directory `dir` if it is empty, where directories are real; else nothing.
+    fn remove_dir<'a>(&'a self, dir: &'a str) -> BoxFuture<'a, Result<()>> {
+        let _ = dir;
+        Box::pin(std::future::ready(Ok(())))
     }
 
     /// Whether create-if-absent is known to hold here, so that it need not be probed.

@@ -9,10 +9,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use object_store::path::Path;
-use object_store::{ClientConfigKey, Error as ObjectError, ObjectMeta, ObjectStore, ObjectStoreExt, PutMode, PutPayload, RetryConfig};
+use object_store::{
+    ClientConfigKey, Error as ObjectError, GetOptions, GetRange, ObjectMeta, ObjectStore, ObjectStoreExt, PutMode, PutPayload, RetryConfig,
+};
 
 use super::memory::last_part;
-use super::{Backend, Created, Object, ObjectInfo, Settings};
+use super::{Backend, Created, Object, ObjectInfo, Part, Settings};
 use crate::env::BoxFuture;
 use crate::error::{Error, ErrorKind, Result, bail, err};
 
@@ -141,8 +143,29 @@ impl Backend for ObjectBackend {
         })
     }
 
-    fn get_range<'a>(&'a self, path: &'a str, range: Range<u64>) -> BoxFuture<'a, Result<Option<Bytes>>> {
-        Box::pin(async move { found(self.store.get_range(&self.path(path)?, range).await) })
+    fn get_range<'a>(&'a self, path: &'a str, range: Range<u64>) -> BoxFuture<'a, Result<Option<Part>>> {
+        Box::pin(async move {
+            let location = self.path(path)?;
+            if range.is_empty() {
+                return Ok(self.head(path).await?.map(|info| Part { size: info.size, bytes: Bytes::new() }));
+            }
+            let options = GetOptions { range: Some(GetRange::Bounded(range.clone())), ..GetOptions::default() };
+            let result = match self.store.get_opts(&location, options).await {
+                // The object ends before the range begins.
+                Err(error) if status(&error.to_string()) == Some(416) => {
+                    return Ok(self.head(path).await?.map(|info| Part { size: info.size, bytes: Bytes::new() }));
+                }
+                result => found(result)?,
+            };
+            let Some(result) = result else { return Ok(None) };
+            let size = result.meta.size;
+            let expected = range.end.min(size).saturating_sub(range.start);
+            let bytes = result.bytes().await.map_err(|e| convert(&e))?;
+            if bytes.len() as u64 != expected {
+                bail!(Storage, "the store sent {} bytes of a range of {expected}", bytes.len());
+            }
+            Ok(Some(Part { size, bytes }))
+        })
     }
 
     fn head<'a>(&'a self, path: &'a str) -> BoxFuture<'a, Result<Option<ObjectInfo>>> {

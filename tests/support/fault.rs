@@ -5,6 +5,7 @@
 
 use std::collections::VecDeque;
 use std::fmt;
+use std::ops::Range;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ use bytes::Bytes;
 use tokio::sync::Notify;
 use weir::env::{BoxFuture, Clock};
 use weir::error::{Error, ErrorKind, Result};
-use weir::store::{Backend, Created, Object, ObjectInfo};
+use weir::store::{Backend, Created, Object, ObjectInfo, Part};
 
 use super::sim::{SeededRandom, yield_now};
 
@@ -24,6 +25,8 @@ pub enum Op {
     Get,
     /// The fetching of a body that a get opened.
     Body,
+    /// A read of a part of an object.
+    GetRange,
     Head,
     List,
     ListDirs,
@@ -64,7 +67,7 @@ pub enum Fault {
     HangAfter,
     /// A listing shows only its first objects, without an error.
     Partial(usize),
-    /// The body that is fetched has only this many bytes, without an error.
+    /// The body or the part that is fetched has only this many bytes, without an error.
     ShortBody(usize),
     /// Something else happens before it takes effect.
     Before(Hook),
@@ -506,6 +509,16 @@ impl Backend for FaultStore {
         })
     }
 
+    fn get_range<'a>(&'a self, path: &'a str, range: Range<u64>) -> BoxFuture<'a, Result<Option<Part>>> {
+        Box::pin(async move {
+            let (part, fault) = self.run(Op::GetRange, path, self.inner.get_range(path, range)).await?;
+            Ok(part.map(|part| match fault {
+                Some(Fault::ShortBody(len)) => Part { bytes: part.bytes.slice(..len.min(part.bytes.len())), ..part },
+                _ => part,
+            }))
+        })
+    }
+
     fn head<'a>(&'a self, path: &'a str) -> BoxFuture<'a, Result<Option<ObjectInfo>>> {
         Box::pin(async move { Ok(self.run(Op::Head, path, self.inner.head(path)).await?.0) })
     }
@@ -544,6 +557,10 @@ impl Backend for FaultStore {
 
     fn sweep<'a>(&'a self, dir: &'a str, older_than: Duration) -> BoxFuture<'a, Result<u64>> {
         self.inner.sweep(dir, older_than)
+    }
+
+    fn remove_dir<'a>(&'a self, dir: &'a str) -> BoxFuture<'a, Result<()>> {
+        self.inner.remove_dir(dir)
     }
 
     fn keeps_create_if_absent(&self) -> bool {

@@ -21,13 +21,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
-use rustix::fs::{FileType, Mode, OFlags, SeekFrom, Stat};
+use rustix::fs::{FileType, Mode, OFlags, Stat};
 use rustix::io::{Errno, retry_on_intr};
 
 use self::dirs::DirCache;
 use super::buffer::AlignedBuffer;
 use super::memory::last_part;
-use super::{Backend, Created, Object, ObjectInfo};
+use super::{Backend, Created, Object, ObjectInfo, Part};
 use crate::env::BoxFuture;
 use crate::error::{Error, ErrorKind, Result, bail, err};
 
@@ -83,15 +83,8 @@ impl LocalBackend {
     }
 
     fn open(&self, path: &str) -> Result<Option<Object>> {
-        let Some((file, size)) = self.open_file(path)? else { return Ok(None) };
-        Ok(Some(Object { size, body: Box::pin(async move { read(&file, size) }) }))
-    }
-
-    /// The bytes of `range` of the file, fewer where it ends before.
-    fn open_range(&self, path: &str, range: &Range<u64>) -> Result<Option<Bytes>> {
-        let Some((file, size)) = self.open_file(path)? else { return Ok(None) };
-        rustix::fs::seek(&file, SeekFrom::Start(range.start)).map_err(|e| io_error("cannot read the file", e))?;
-        read(&file, size.min(range.end).saturating_sub(range.start)).map(Some)
+        let opened = self.open_file(path)?;
+        Ok(opened.map(|(file, size)| Object { size, body: Box::pin(async move { read(&file, size) }) }))
     }
 
     /// The file of an object, and its size.
@@ -106,6 +99,19 @@ impl LocalBackend {
             return Ok(None);
         }
         Ok(Some((file, u64::try_from(stat.st_size).unwrap_or(0))))
+    }
+
+    fn read_range(&self, path: &str, range: &Range<u64>) -> Result<Option<Part>> {
+        let Some((file, size)) = self.open_file(path)? else { return Ok(None) };
+        let end = range.end.min(size);
+        Ok(Some(Part { size, bytes: read_at(&file, range.start.min(end)..end)? }))
+    }
+
+    fn remove_directory(&self, dir: &str) -> Result<()> {
+        match rustix::fs::rmdir(self.full(dir)) {
+            Ok(()) | Err(Errno::NOENT | Errno::NOTEMPTY | Errno::EXIST) => Ok(()),
+            Err(errno) => Err(io_error("cannot remove the directory", errno)),
+        }
     }
 
     fn examine(&self, path: &str) -> Result<Option<ObjectInfo>> {
@@ -204,6 +210,22 @@ fn read(file: &OwnedFd, size: u64) -> Result<Bytes> {
     Ok(buffer.into_bytes())
 }
 
+/// Reads `range` of `file`, which reached so far when it was opened.
+fn read_at(file: &OwnedFd, range: Range<u64>) -> Result<Bytes> {
+    let no_memory = || err!(Storage, "no memory for {} bytes of a file", range.end - range.start);
+    let len = usize::try_from(range.end - range.start).map_err(|_| no_memory())?;
+    let mut buffer = AlignedBuffer::new(len).ok_or_else(no_memory)?;
+    while buffer.filled() < len {
+        let at = range.start + buffer.filled() as u64;
+        // The vector has some room more than was asked for: what lands there beyond the range is cut off below.
+        let got = retry_on_intr(|| rustix::io::pread(file, rustix::buffer::spare_capacity(buffer.vec()), at));
+        if got.map_err(|e| io_error("cannot read the file", e))? == 0 {
+            bail!(Storage, "the file ends at {at}, before {}: it was cut while being read", range.end);
+        }
+    }
+    Ok(buffer.into_bytes())
+}
+
 /// Whether this is an object; a directory is none. Anything else in an object's place is an error.
 fn is_object(stat: &Stat) -> Result<bool> {
     match FileType::from_raw_mode(stat.st_mode) {
@@ -249,8 +271,8 @@ impl Backend for LocalBackend {
         Box::pin(async move { self.open(path) })
     }
 
-    fn get_range<'a>(&'a self, path: &'a str, range: Range<u64>) -> BoxFuture<'a, Result<Option<Bytes>>> {
-        Box::pin(async move { self.open_range(path, &range) })
+    fn get_range<'a>(&'a self, path: &'a str, range: Range<u64>) -> BoxFuture<'a, Result<Option<Part>>> {
+        Box::pin(async move { self.read_range(path, &range) })
     }
 
     fn head<'a>(&'a self, path: &'a str) -> BoxFuture<'a, Result<Option<ObjectInfo>>> {
@@ -279,6 +301,10 @@ impl Backend for LocalBackend {
 
     fn sweep<'a>(&'a self, dir: &'a str, older_than: Duration) -> BoxFuture<'a, Result<u64>> {
         Box::pin(async move { self.sweep_staging(dir, older_than) })
+    }
+
+    fn remove_dir<'a>(&'a self, dir: &'a str) -> BoxFuture<'a, Result<()>> {
+        Box::pin(async move { self.remove_directory(dir) })
     }
 
     fn keeps_create_if_absent(&self) -> bool {

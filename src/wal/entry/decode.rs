@@ -161,7 +161,7 @@ fn decode_object(position: u64, bytes: Bytes, cache: &mut SchemaCache) -> Decode
 }
 
 /// The object as one arrow buffer: its own bytes, or a copy if they are not aligned as arrays need them.
-fn aligned(bytes: Bytes) -> Buffer {
+pub(crate) fn aligned(bytes: Bytes) -> Buffer {
     if (bytes.as_ptr() as usize).is_multiple_of(VALUE_ALIGNMENT) {
         return Buffer::from(bytes);
     }
@@ -349,14 +349,19 @@ impl<'h> Reader<'h> {
             .map_err(|e| format!("dictionary {id} cannot be read: {e}").into())
     }
 
-    #[expect(unsafe_code, reason = "arrow has no safe way to say that data was validated before")]
     fn skip_validation(&self) -> UnsafeFlag {
-        let mut flag = UnsafeFlag::new();
-        if self.trusted {
-            // SAFETY: the checksum says that these are the bytes that a weir writer stored, and that writer encoded them from
-            // validated arrays.
-            unsafe { flag.set(true) };
-        }
-        flag
+        skip_validation(self.trusted)
     }
+}
+
+/// Whether arrow need not validate what it decodes: where a checksum vouches (`trusted`) for what a weir writer encoded.
+#[expect(unsafe_code, reason = "arrow has no safe way to say that data was validated before")]
+pub(crate) fn skip_validation(trusted: bool) -> UnsafeFlag {
+    let mut flag = UnsafeFlag::new();
+    if trusted {
+        // SAFETY: the checksum says that these are the bytes that a weir writer stored, and that writer encoded them from
+        // validated arrays.
+        unsafe { flag.set(true) };
+    }
+    flag
 }

@@ -51,6 +51,14 @@ impl EncodedBatch {
     }
 }
 
+/// The messages of a batch: those of its dictionaries, inner ones first, and its own.
+#[derive(Default)]
+struct Messages {
+    parts: Vec<Bytes>,
+    /// For each dictionary, the number of parts up to its end.
+    dictionary_ends: Vec<usize>,
+}
+
 /// Encodes batches of one schema.
 pub struct BatchEncoder {
     schema: SchemaRef,
@@ -116,6 +124,11 @@ impl BatchEncoder {
         schema::check_same(&self.schema, schema)
     }
 
+    /// The schema message that begins an Arrow IPC file of such batches.
+    pub(crate) fn file_preamble(&self) -> Result<Bytes> {
+        schema::frame_schema(&self.schema)
+    }
+
     /// Encodes a batch. Where it differs from the encoder's schema in nullability and metadata only, it is stored under the
     /// encoder's schema.
     ///
@@ -123,6 +136,25 @@ impl BatchEncoder {
     ///
     /// `INVALID_DATA` if it has no rows or a null where the schema allows none; `SCHEMA_MISMATCH` if its columns differ.
     pub fn encode(&self, batch: &RecordBatch) -> Result<EncodedBatch> {
+        let Messages { parts, .. } = self.encode_with(batch, false)?;
+        Ok(EncodedBatch { len: parts.iter().map(Bytes::len).sum(), parts, rows: batch.num_rows() })
+    }
+
+    /// Encodes a batch for an Arrow IPC file, which has each dictionary once: the messages of its dictionaries, as they are and
+    /// inner ones first, and then its own.
+    pub(crate) fn encode_for_file(&self, batch: &RecordBatch) -> Result<Vec<Vec<Bytes>>> {
+        let Messages { mut parts, dictionary_ends } = self.encode_with(batch, true)?;
+        let mut messages = Vec::with_capacity(dictionary_ends.len() + 1);
+        for end in dictionary_ends.into_iter().rev() {
+            messages.push(parts.split_off(end));
+        }
+        messages.push(parts);
+        messages.reverse();
+        Ok(messages)
+    }
+
+    /// `whole`: with all values of the batch's dictionaries, used or not.
+    fn encode_with(&self, batch: &RecordBatch, whole: bool) -> Result<Messages> {
         let rows = batch.num_rows();
         if rows == 0 {
             bail!(InvalidData, "the batch has no rows");
@@ -137,51 +169,53 @@ impl BatchEncoder {
             Compression::None => Compressor::default(),
             _ => self.compressor.lock().take().unwrap_or_default(),
         };
-        let parts = with_scratch(|scratch| self.messages(batch, scratch, &mut compressor));
+        let messages = with_scratch(|scratch| self.messages(batch, whole, scratch, &mut compressor));
         if self.compression != Compression::None {
             *self.compressor.lock() = Some(compressor);
         }
-        let parts = parts?;
-        Ok(EncodedBatch { len: parts.iter().map(Bytes::len).sum(), parts, rows })
+        messages
     }
 
-    fn messages(&self, batch: &RecordBatch, scratch: &mut Scratch, compressor: &mut Compressor) -> Result<Vec<Bytes>> {
+    fn messages(&self, batch: &RecordBatch, whole: bool, scratch: &mut Scratch, compressor: &mut Compressor) -> Result<Messages> {
         scratch.body.clear();
-        let mut walker = Walker::new(&mut scratch.body, self.compression, compressor, 0);
+        let mut walker = Walker::new(&mut scratch.body, self.compression, compressor, 0).with_whole_dictionaries(whole);
         for (field, column) in self.schema.fields().iter().zip(batch.columns()) {
             walker.field(field, column, 0, batch.num_rows(), None)?;
         }
         let dictionaries = std::mem::take(&mut walker.dictionaries);
-        let mut parts = Vec::new();
+        let mut messages = Messages::default();
         if dictionaries.is_empty() {
-            scratch.write(batch.num_rows(), None, self.compression, &mut parts)?;
+            scratch.write(batch.num_rows(), None, self.compression, &mut messages.parts)?;
         } else {
             // The batch's message is made before those of its dictionaries, but goes behind them.
             let mut last = Vec::new();
             scratch.write(batch.num_rows(), None, self.compression, &mut last)?;
-            self.dictionaries(dictionaries, scratch, compressor, &mut parts)?;
-            parts.append(&mut last);
+            self.dictionaries(dictionaries, whole, scratch, compressor, &mut messages)?;
+            messages.parts.append(&mut last);
         }
-        Ok(parts)
+        Ok(messages)
     }
 
     /// Appends the messages of the dictionaries, each behind those that its own values refer to.
     fn dictionaries(
         &self,
         dictionaries: Vec<Dictionary<'_>>,
+        whole: bool,
         scratch: &mut Scratch,
         compressor: &mut Compressor,
-        out: &mut Vec<Bytes>,
+        out: &mut Messages,
     ) -> Result<()> {
         for dictionary in dictionaries {
             scratch.body.clear();
-            let mut walker = Walker::new(&mut scratch.body, self.compression, compressor, dictionary.first_inner);
+            let mut walker =
+                Walker::new(&mut scratch.body, self.compression, compressor, dictionary.first_inner).with_whole_dictionaries(whole);
             walker.dictionary_values(&dictionary)?;
             let inner = std::mem::take(&mut walker.dictionaries);
             let mut last = Vec::new();
             scratch.write(dictionary.values.len(), Some(dictionary.id), self.compression, &mut last)?;
-            self.dictionaries(inner, scratch, compressor, out)?;
-            out.append(&mut last);
+            self.dictionaries(inner, whole, scratch, compressor, out)?;
+            out.parts.append(&mut last);
+            out.dictionary_ends.push(out.parts.len());
         }
         Ok(())
     }

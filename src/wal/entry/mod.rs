@@ -30,7 +30,7 @@ use crate::error::Result;
 pub(crate) use batch::BatchDecoder;
 pub(crate) use check::{Budget, check_batch};
 pub use decode::{Entry, SchemaCache, decode};
-pub(crate) use decode::{dictionary_types, parse_message};
+pub(crate) use decode::{aligned, dictionary_types, parse_message, skip_validation};
 pub use encode::{BatchEncoder, EncodedBatch};
 pub use memory::allocated_bytes;
 pub use schema::RESERVED_KEYS;

@@ -57,7 +57,7 @@ pub(super) fn sentinel_preamble(epoch: u64) -> Result<Bytes> {
     frame_schema(&Schema::new_with_metadata(Fields::empty(), metadata))
 }
 
-fn frame_schema(schema: &Schema) -> Result<Bytes> {
+pub(super) fn frame_schema(schema: &Schema) -> Result<Bytes> {
     let mut builder = FlatBufferBuilder::new();
     let mut dictionaries = DictionaryTracker::new(false);
     let header = IpcSchemaEncoder::new().with_dictionary_tracker(&mut dictionaries).schema_to_fb_offset(&mut builder, schema);

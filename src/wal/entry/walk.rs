@@ -55,12 +55,18 @@ pub(super) struct Walker<'s, 'b> {
     compression: Compression,
     compressor: &'b mut Compressor,
     next_dictionary: i64,
+    /// Whether dictionaries are taken with all their values, used or not.
+    whole_dictionaries: bool,
     pub(super) dictionaries: Vec<Dictionary<'s>>,
 }
 
 impl<'s, 'b> Walker<'s, 'b> {
     pub(super) fn new(body: &'b mut Body, compression: Compression, compressor: &'b mut Compressor, next_dictionary: i64) -> Self {
-        Self { body, compression, compressor, next_dictionary, dictionaries: Vec::new() }
+        Self { body, compression, compressor, next_dictionary, whole_dictionaries: false, dictionaries: Vec::new() }
+    }
+
+    pub(super) fn with_whole_dictionaries(self, whole: bool) -> Self {
+        Self { whole_dictionaries: whole, ..self }
     }
 
     /// Appends rows `start..start + len` of `array` as the field. Where `parent` is null, nulls are allowed in any case.
@@ -299,7 +305,7 @@ impl<'s, 'b> Walker<'s, 'b> {
         let id = first_inner + super::schema::dictionaries(value_type);
         self.next_dictionary = id + 1;
         let (keys, values) = (whole.keys(), whole.values());
-        if values.len() <= len {
+        if self.whole_dictionaries || values.len() <= len {
             self.dictionaries.push(Dictionary { id, first_inner, value_type, values: values.clone() });
             return self.keys(keys, start, len);
         }
