@@ -18,6 +18,7 @@
 
 pub mod batch_store;
 mod chunks;
+pub mod evolve;
 pub mod index;
 pub mod key;
 mod memory;

@@ -34,6 +34,7 @@ pub(crate) use decode::{aligned, dictionary_types, parse_message, skip_validatio
 pub use encode::{BatchEncoder, EncodedBatch};
 pub use memory::allocated_bytes;
 pub use schema::RESERVED_KEYS;
+pub(crate) use schema::same_type;
 pub use trailer::entry_id;
 pub(crate) use trailer::{Crc, crc32c};
 

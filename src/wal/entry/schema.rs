@@ -165,7 +165,8 @@ pub(super) fn check_same(want: &Schema, got: &Schema) -> Result<()> {
     Ok(())
 }
 
-fn same_type(a: &DataType, b: &DataType) -> bool {
+/// Whether two types differ in names, nullability and metadata inside of them at most.
+pub(crate) fn same_type(a: &DataType, b: &DataType) -> bool {
     let same = |x: &Field, y: &Field| same_type(x.data_type(), y.data_type());
     match (a, b) {
         (DataType::List(x), DataType::List(y))
