@@ -25,7 +25,7 @@ use crate::env::Retry;
 use crate::error::{Result, bail, err};
 use crate::runtime;
 use crate::session::{MetricSource, Session};
-use crate::writer::{Ack, Callback, ShardWriter, WriterConfig};
+use crate::writer::{Ack, Callback, ShardWriter, Within, WriterConfig};
 
 /// The owner of a shard. All functions may be called from any thread at once.
 pub struct WeirWriter {
@@ -136,6 +136,7 @@ impl WeirWriterOptions {
             retry: Retry { max_retries: self.max_retries, base_delay: Duration::from_millis(self.retry_base_delay_ms.into()) },
             manifest_probe_width: self.manifest_probe_width,
             trim_age: timeout(self.trim_age_ms).unwrap_or(WriterConfig::default().trim_age),
+            memtable: None,
         };
         config.validate()?;
         Ok(config)
@@ -172,8 +173,9 @@ unsafe fn open(
     let blocking = store.is_blocking();
     let env = session.env().clone();
     let opening = async move {
-        let (env, memory) = (session.env().clone(), Some(Arc::clone(session.memory())));
-        let writer = Arc::new(ShardWriter::open_within(store.clone(), shard.clone(), &schema, config, env, memory).await?);
+        let within = Within { memory: Some(Arc::clone(session.memory())), cache: Some(session.cache()) };
+        let env = session.env().clone();
+        let writer = Arc::new(ShardWriter::open_within(store.clone(), shard.clone(), &schema, config, env, within).await?);
         session.opened(&store, &shard, writer.epoch()).await;
         let figures = Figures::register(&session, &writer);
         Ok(Owned::new(Writing { writer, validate, blocking, figures, session }))
