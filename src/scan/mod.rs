@@ -13,14 +13,14 @@ pub struct GenerationHandle { table: SsTable }
 impl GenerationHandle {
     pub fn new(_s: Store, _p: ShardPath, table: SsTable, _c: Option<Cache>) -> Arc<Self> { Arc::new(Self { table }) }
     pub fn table(&self) -> &SsTable { &self.table }
-    pub async fn generation(&self) -> Result<Arc<Generation>> { todo!() }
+    pub async fn open(&self) -> Result<&Arc<Generation>> { todo!() }
 }
 #[derive(Debug)]
 pub struct GenerationList(Vec<Arc<GenerationHandle>>);
 impl GenerationList {
     pub fn new(h: Vec<Arc<GenerationHandle>>) -> Self { Self(h) }
     pub fn len(&self) -> usize { self.0.len() }
-    pub fn handles(&self) -> &[Arc<GenerationHandle>] { &self.0 }
+    pub fn handles(&self) -> impl ExactSizeIterator<Item = &Arc<GenerationHandle>> { self.0.iter() }
     pub fn pushed(&self, _h: Arc<GenerationHandle>) -> Self { todo!() }
     pub fn replaced(&self, _p: &[&str], _h: Option<Arc<GenerationHandle>>) -> Self { todo!() }
 }

@@ -74,9 +74,9 @@ impl Opening<'_> {
         let manifests = ManifestStore::new(self.store.clone(), self.shard.clone(), self.env.clone(), options);
         let Some(manifest) = manifests.latest().await? else { return Ok(()) };
         for table in &manifest.sstables {
-            match self.handle(table.clone()).generation().await {
+            match self.handle(table.clone()).open().await {
                 Ok(generation) => {
-                    Evolution::plan(generation.schema(), self.spec)
+                    Evolution::plan_generation(generation.schema(), generation.key(), self.spec)
                         .map_err(|error| error.context(format_args!("generation {} of shard {}", table.generation, self.shard.id())))?;
                 }
                 // Swept by a compaction that this manifest does not know yet.

@@ -12,6 +12,7 @@ use std::time::Duration;
 use super::stats::MemTableStats;
 use super::waiter::Waiter;
 use crate::error::{Error, Result, err};
+use crate::generation::Written;
 use crate::generation::compact::Compacted;
 use crate::memory::Share;
 use crate::memtable::{MemTable, Prepared, TableSpec, Visibility};
@@ -28,15 +29,17 @@ pub(super) struct Slot {
     pub last_sequence: u64,
     /// The position of its newest entry; 0: none.
     pub covers: u64,
+    /// What it was stored as, to be published.
+    pub stored: Option<Written>,
 }
 
 impl Slot {
     fn new(table: Arc<MemTable>) -> Self {
-        Self { table, bytes: 0, last_sequence: 0, covers: 0 }
+        Self { table, bytes: 0, last_sequence: 0, covers: 0, stored: None }
     }
 
     pub fn replayed(replayed: ReplayedTable) -> Self {
-        Self { bytes: replayed.table.memory_bytes(), table: replayed.table, last_sequence: 0, covers: replayed.covers }
+        Self { bytes: replayed.table.memory_bytes(), table: replayed.table, last_sequence: 0, covers: replayed.covers, stored: None }
     }
 }
 
@@ -238,6 +241,17 @@ impl Tables {
     /// The oldest frozen table, if the log has all of it where `durable` puts are durable.
     pub fn flushable(&self, durable: u64) -> Option<&Slot> {
         self.frozen.front().filter(|slot| slot.last_sequence <= durable)
+    }
+
+    /// What the oldest frozen table was stored as.
+    pub fn stored(&self) -> Option<Written> {
+        self.frozen.front().and_then(|slot| slot.stored.clone())
+    }
+
+    pub fn set_stored(&mut self, written: Option<Written>) {
+        if let Some(slot) = self.frozen.front_mut() {
+            slot.stored = written;
+        }
     }
 
     /// The oldest frozen table is published as `generation`; it stays in memory until `until`, if that is given.
