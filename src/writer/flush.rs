@@ -96,7 +96,7 @@ impl Shared {
             (None, _) => Err(self.no_memtable()),
             (Some(tables), _) if tables.published >= generation => Ok(Ack::default()),
             (_, Some(terminal)) => Err(terminal),
-            (Some(tables), None) if tables.active().table.generation() <= generation => {
+            (Some(tables), None) if tables.newest_frozen() < generation => {
                 Err(err!(InvalidArgument, "generation {generation} is not frozen"))
             }
             (Some(tables), None) => {
@@ -345,8 +345,8 @@ impl FlushTurn {
                 written
             }
         };
-        let published = publish::publish(&shared.store, &shared.shard, &shared.manifests, shared.epoch, &written, slot.covers).await;
-        match published {
+        let place = (&shared.store, &shared.shard, &*shared.manifests);
+        match publish::publish_in_turn(place.0, place.1, place.2, shared.epoch, &written, slot.covers, slot.turn).await {
             Ok(_) => Ok(written),
             Err(error) => {
                 if is_gone(&error) {

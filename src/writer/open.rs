@@ -176,7 +176,7 @@ impl Unflushed<'_> {
         let mut failures = 0;
         loop {
             let (manifests, epoch) = (self.appender.manifests(), self.appender.epoch());
-            match publish::publish(store, shard, manifests, epoch, &written, slot.covers).await {
+            match publish::publish_in_turn(store, shard, manifests, epoch, &written, slot.covers, slot.turn).await {
                 Ok(_) => break,
                 Err(error) if error.action() == crate::error::Action::Retry && failures < config.retry.max_retries => {
                     failures += 1;
