@@ -104,6 +104,22 @@ pub struct Replayed {
     pub skipped: u64,
 }
 
+/// What is done with the tables of a replay that are complete. A closure that returns a future is one.
+pub trait Rotate: Send {
+    /// Takes a table, frozen; the next one begins when the future is done.
+    fn rotate(&mut self, table: ReplayedTable) -> impl Future<Output = Result<()>> + Send;
+}
+
+impl<F, D> Rotate for F
+where
+    F: FnMut(ReplayedTable) -> D + Send,
+    D: Future<Output = Result<()>> + Send,
+{
+    fn rotate(&mut self, table: ReplayedTable) -> impl Future<Output = Result<()>> + Send {
+        self(table)
+    }
+}
+
 /// Replays the entries of `range` into tables of `spec`, which number their rows from 0. `tailer` must not follow; it is moved, and is at the
 /// end of the range afterwards. `rotate` is called with each table but the last, frozen and in order, once the next one begins, and
 /// may take as long as it needs, for instance until memory is free: meanwhile nothing is read.
@@ -117,7 +133,7 @@ pub async fn replay(
     spec: &Arc<TableSpec>,
     visibility: Visibility,
     range: ReplayRange,
-    mut rotate: impl AsyncFnMut(ReplayedTable) -> Result<()>,
+    mut rotate: impl Rotate,
 ) -> Result<Replayed> {
     let mut log = Log::new(tailer, range)?;
     let mut tables = Tables::new(spec, visibility, range);
@@ -130,7 +146,7 @@ pub async fn replay(
         let prepared = reader.prepare(&entry).map_err(|e| e.context(format_args!("the log's entry at position {}", entry.position)))?;
         if tables.must_rotate(&entry, &prepared, &mut log).await? {
             if let Some(ended) = tables.end()? {
-                rotate(ended).await?;
+                rotate.rotate(ended).await?;
             }
         }
         tables.take(&entry, prepared)?;
