@@ -19,6 +19,7 @@ pub mod ipc_file;
 pub mod memory;
 pub mod memtable;
 pub mod runtime;
+pub mod scan;
 pub mod session;
 pub mod shard;
 pub mod spill;
