@@ -24,7 +24,27 @@ pub async fn publish(
     written: &Written,
     covers: u64,
 ) -> Result<Manifest> {
+    publish_in_turn(store, shard, manifests, epoch, written, covers, written.table.generation).await
+}
+
+/// As [`publish`], for a generation whose turn it is when `turn` is the manifest's current generation: its number may be greater
+/// where the log passes over some, since it is what the log's entries say (see `scan::replay`).
+///
+/// # Errors
+/// As [`publish`]; `InvalidArgument` if its number is below its turn.
+pub async fn publish_in_turn(
+    store: &Store,
+    shard: &ShardPath,
+    manifests: &ManifestStore,
+    epoch: u64,
+    written: &Written,
+    covers: u64,
+    turn: u64,
+) -> Result<Manifest> {
     let table = &written.table;
+    if table.generation < turn {
+        bail!(InvalidArgument, "generation {} cannot be published as the one that follows generation {turn}", table.generation);
+    }
     check_there(store, shard, manifests, epoch, table).await?;
     manifests
         .update_if(|manifest| {
@@ -32,7 +52,7 @@ pub async fn publish(
             if has(manifest, table) {
                 return Ok(false);
             }
-            if manifest.current_generation != table.generation {
+            if manifest.current_generation != turn {
                 return Err(err!(
                     Conflict,
                     "generation {} of shard {} cannot be published: generation {} is next",

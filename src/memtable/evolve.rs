@@ -291,6 +291,19 @@ fn key_names(key: &KeySpec) -> String {
 }
 
 fn rebuild(schema: &SchemaRef, columns: Vec<ArrayRef>, rows: usize) -> Result<RecordBatch> {
+    for (field, column) in schema.fields().iter().zip(&columns) {
+        if field.is_nullable() || !column.is_nullable() {
+            continue;
+        }
+        if let Some(nulls) = column.logical_nulls()
+            && let Some(row) = (0..column.len()).find(|row| nulls.is_null(*row))
+        {
+            let name = field.name();
+            return Err(err!(InvalidData, "row {row}: column '{name}' is null, and the table's schema allows no nulls in it")
+                .with_u64("row", row as u64)
+                .with_str("column", name));
+        }
+    }
     let options = RecordBatchOptions::new().with_row_count(Some(rows));
     RecordBatch::try_new_with_options(Arc::clone(schema), columns, &options)
         .map_err(|e| err!(InvalidData, "rows of an older schema do not fit the table's: {e}"))

@@ -6,12 +6,12 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 
-use super::batch_store::{BatchStore, StoredBatch};
+use super::batch_store::{BatchStore, MAX_ROWS, StoredBatch};
 use super::index::Index;
 use super::index::primary::{self, PrimaryIndex};
 use super::spec::SHARED_ROWS;
 use super::{Prepared, Snapshot, TableSpec};
-use crate::error::Result;
+use crate::error::{Result, bail};
 
 /// What a table takes before it has rows: itself, the first chunks of its lists, the fixed part of the primary key's index and the shared tombstone column.
 pub(super) fn fixed_bytes(spec: &TableSpec) -> u64 {
@@ -147,12 +147,52 @@ impl MemTable {
         if !fits && before.batches > 0 {
             return refused(prepared, Refusal::Full);
         }
+        Ok(self.take(&mut state, prepared, grown))
+    }
+
+    /// Whether batches that belong together, such as those of one entry of the log, fit beside what is there. An empty table takes them.
+    #[must_use]
+    pub fn fits(&self, all: &[Prepared]) -> bool {
+        let limits = self.spec.limits();
+        let state = self.append.lock();
+        let before = self.store.committed();
+        let rows = all.iter().fold(u64::from(before.rows), |rows, one| rows + one.num_rows() as u64);
+        let mut shared: Vec<_> = all.iter().flat_map(|one| one.new.allocations.iter().copied()).collect();
+        shared.sort_unstable();
+        shared.dedup();
+        let own: u64 = all.iter().map(|one| one.cost - one.shareable).sum();
+        let bytes = state.bound + own + self.store.missing(&shared);
+        let batches = u64::from(before.batches) + all.len() as u64;
+        before.batches == 0 || (rows <= limits.max_rows && batches <= limits.max_batches && bytes <= limits.max_bytes)
+    }
+
+    /// Takes in rows that are in the log already, however large the table gets by them: that they belong to it was decided when they
+    /// were logged.
+    ///
+    /// # Errors
+    /// `Unsupported`: more rows or batches than any table can number. `Internal`: the table is frozen.
+    pub fn append_logged(&self, prepared: Prepared) -> Result<Appended> {
+        let mut state = self.append.lock();
+        if state.frozen {
+            bail!(Internal, "generation {} is frozen and cannot take in what was logged for it", self.generation);
+        }
+        let before = self.store.committed();
+        if u64::from(before.rows) + prepared.num_rows() as u64 > MAX_ROWS || before.batches == u32::MAX {
+            bail!(Unsupported, "the log has more than {MAX_ROWS} rows of generation {}: no table can hold them", self.generation);
+        }
+        let grown = state.bound + prepared.cost - prepared.shareable + self.store.missing(&prepared.new.allocations);
+        Ok(self.take(&mut state, prepared, grown))
+    }
+
+    fn take(&self, state: &mut AppendState, prepared: Prepared, grown: u64) -> Appended {
+        let limits = self.spec.limits();
+        let before = self.store.committed();
         state.bound = grown;
         state.tombstones |= prepared.has_tombstones();
         let after = self.store.append(prepared.new);
         let full =
             u64::from(after.rows) >= limits.max_rows || u64::from(after.batches) >= limits.max_batches || state.bound >= limits.max_bytes;
-        Ok(Appended { rows: self.position(before.rows)..self.position(after.rows), full })
+        Appended { rows: self.position(before.rows)..self.position(after.rows), full }
     }
 
     /// Feeds the indexes with all batches that they lack, and returns the position up to which rows are indexed, exclusive. Without any
