@@ -1,8 +1,8 @@
 //! Frozen tables become generations, strictly in order, by one background task; another merges generations.
 //!
 //! A flush is repeated until it succeeds or the writer ends: the rows are in the log and in memory all the while, so nothing is lost by
-//! that (PITFALLS G1, G4, G5). Manifests are written in turns, and a turn ends only when the outcome is known, so that a publication
-//! whose answer was lost is settled before anything else changes the list of generations (PITFALLS G2).
+//! that (PITFALLS G1, G4, G5). What was stored is published again until that is known to have succeeded, and only then merged, so that a
+//! lost answer never makes a second generation of one table (PITFALLS G2).
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use std::sync::Arc;
 use futures_util::FutureExt;
 
 use super::Shared;
-use super::tables::Slot;
+use super::tables::{Slot, Tables};
 use super::waiter::{Callback, Parked, Signal, Waiter, deadline};
 use super::{Ack, ShardWriter};
 use crate::error::{Error, ErrorKind, Result, err};
@@ -20,6 +20,7 @@ use crate::generation::sweep::sweep;
 use crate::generation::{Encoded, SecondarySpec, TableInput, Written, encode};
 use crate::memtable::MemTable;
 use crate::scan::GenerationHandle;
+use crate::shard::manifest::{Manifest, SsTable};
 
 impl ShardWriter {
     /// Freezes the table that is filled, if it has rows, and has it flushed. Returns the newest generation that is frozen or published then:
@@ -95,11 +96,14 @@ impl Shared {
             (None, _) => Err(self.no_memtable()),
             (Some(tables), _) if tables.published >= generation => Ok(Ack::default()),
             (_, Some(terminal)) => Err(terminal),
-            (Some(tables), None) if tables.active().table.generation() <= generation => {
+            (Some(tables), None) if tables.newest_frozen() < generation => {
                 Err(err!(InvalidArgument, "generation {generation} is not frozen"))
             }
             (Some(tables), None) => {
                 tables.waiters.insert(key, waiter);
+                drop(state);
+                // A flush that was given up when somebody closed is tried again.
+                self.start_flush();
                 return key;
             }
         };
@@ -147,11 +151,13 @@ impl Shared {
             self.check_running(&state)?;
             state.tables.as_ref().ok_or_else(|| self.no_memtable())?.generations().clone()
         };
-        let handles: Vec<_> = list.handles().iter().rev().cloned().collect();
+        let mut handles: Vec<_> = list.handles().cloned().collect();
+        // The oldest first.
+        handles.reverse();
         let mut generations = Vec::with_capacity(handles.len());
         for handle in &handles {
-            match handle.generation().await {
-                Ok(generation) => generations.push(Some(generation)),
+            match handle.open().await {
+                Ok(generation) => generations.push(Some(Arc::clone(generation))),
                 // Another implementation's, which stays as it is.
                 Err(error) if error.kind() == ErrorKind::Unsupported => generations.push(None),
                 Err(error) => return Err(error),
@@ -176,17 +182,11 @@ impl Shared {
     }
 
     /// Publishes a merge, until the outcome is known.
-    async fn publish_merge(
-        &self,
-        inputs: &[crate::shard::manifest::SsTable],
-        merged: Option<&Written>,
-    ) -> Result<crate::shard::manifest::Manifest> {
-        let _turn = self.manifest_turn.lock().await;
+    async fn publish_merge(&self, inputs: &[SsTable], merged: Option<&Written>) -> Result<Manifest> {
         let mut failures = 0;
         loop {
             self.check_running(&self.state.lock())?;
-            let replaced = publish::replace(&self.store, &self.shard, &self.manifests, self.epoch, inputs, merged).await;
-            match replaced {
+            match publish::replace(&self.store, &self.shard, &self.manifests, self.epoch, inputs, merged).await {
                 Err(error) if is_passing(&error) => {
                     failures += 1;
                     self.config.retry.pause(&self.env, failures).await;
@@ -196,7 +196,7 @@ impl Shared {
         }
     }
 
-    pub(super) fn handle(&self, table: crate::shard::manifest::SsTable) -> Arc<GenerationHandle> {
+    pub(super) fn handle(&self, table: SsTable) -> Arc<GenerationHandle> {
         GenerationHandle::new(self.store.clone(), self.shard.clone(), table, self.cache.clone())
     }
 
@@ -220,6 +220,11 @@ fn is_passing(error: &Error) -> bool {
             | ErrorKind::Unsupported
             | ErrorKind::Internal
     )
+}
+
+/// Whether what was stored is not there any more, and has to be stored again.
+fn is_gone(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Conflict) && error.detail_u64("next_generation").is_none()
 }
 
 /// The objects of the generation that `table` becomes.
@@ -286,7 +291,7 @@ impl FlushTurn {
         let encoded = encode_table(&slot.table, config)?;
         let mut failures = 0;
         loop {
-            match self.attempt(&encoded, slot.covers).await {
+            match self.attempt(slot, &encoded).await {
                 Ok(written) => {
                     self.install(written, encoded.bytes());
                     return Ok(true);
@@ -306,8 +311,7 @@ impl FlushTurn {
     fn survives(&self, error: Error, failures: u32) -> Result<bool> {
         let shared = &self.shared;
         tracing::warn!(%error, shard = %shard_of(shared), failures, "flushing a table failed");
-        let gone = matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Conflict) && error.detail_u64("next_generation").is_none();
-        if !gone && !is_passing(&error) {
+        if !is_gone(&error) && !is_passing(&error) {
             return Err(error);
         }
         let mut state = shared.state.lock();
@@ -329,26 +333,33 @@ impl FlushTurn {
         Ok(false)
     }
 
-    /// Stores the table and publishes it, in as many tries as an append gets.
-    async fn attempt(&self, encoded: &Encoded, covers: u64) -> Result<Written> {
+    /// Stores the table, unless that is done, and publishes it.
+    async fn attempt(&self, slot: &Slot, encoded: &Encoded) -> Result<Written> {
         let shared = &self.shared;
-        let written = encoded.store(&shared.store, &shared.shard, &shared.env, shared.config.retry).await?;
-        let _turn = shared.manifest_turn.lock().await;
-        let mut failures = 0;
-        loop {
-            let published = publish::publish(&shared.store, &shared.shard, &shared.manifests, shared.epoch, &written, covers).await;
-            match published {
-                Ok(_) => return Ok(written),
-                // The outcome is not known, so this very attempt is to be settled before there is another.
-                Err(error) if is_passing(&error) => {
-                    failures += 1;
-                    if !self.survives(error.clone(), failures)? {
-                        return Err(error);
-                    }
-                    shared.config.retry.pause(&shared.env, failures).await;
-                }
-                Err(error) => return Err(error),
+        let stored = shared.state.lock().tables.as_ref().and_then(Tables::stored);
+        let written = match stored {
+            Some(written) => written,
+            None => {
+                let written = encoded.store(&shared.store, &shared.shard, &shared.env, shared.config.retry).await?;
+                self.set_stored(Some(written.clone()));
+                written
             }
+        };
+        let place = (&shared.store, &shared.shard, &*shared.manifests);
+        match publish::publish_in_turn(place.0, place.1, place.2, shared.epoch, &written, slot.covers, slot.turn).await {
+            Ok(_) => Ok(written),
+            Err(error) => {
+                if is_gone(&error) {
+                    self.set_stored(None);
+                }
+                Err(error)
+            }
+        }
+    }
+
+    fn set_stored(&self, written: Option<Written>) {
+        if let Some(tables) = &mut self.shared.state.lock().tables {
+            tables.set_stored(written);
         }
     }
 

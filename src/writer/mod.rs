@@ -106,8 +106,6 @@ pub(crate) struct Shared {
     /// In MemTable mode.
     spec: Option<Arc<TableSpec>>,
     cache: Option<Cache>,
-    /// The right to change the manifest's list of generations.
-    manifest_turn: tokio::sync::Mutex<()>,
     /// The right to merge generations.
     compaction_turn: tokio::sync::Mutex<()>,
     manifests: Arc<ManifestStore>,
@@ -178,7 +176,6 @@ impl ShardWriter {
             memory,
             spec,
             cache,
-            manifest_turn: tokio::sync::Mutex::new(()),
             compaction_turn: tokio::sync::Mutex::new(()),
             gathered: Condvar::new(),
             gathered_async: Notify::new(),

@@ -15,7 +15,7 @@ use crate::memory::Use;
 use crate::memtable::evolve::Evolution;
 use crate::memtable::key::{KeySpec, PRIMARY_KEY, PRIMARY_KEY_POSITION};
 use crate::memtable::{TableSpec, Visibility};
-use crate::scan::replay::{ReplayRange, ReplayedTable, replay};
+use crate::scan::replay::{ReplayRange, ReplayedTable, Rotate, replay};
 use crate::scan::{GenerationHandle, GenerationList};
 use crate::shard::ShardPath;
 use crate::shard::manifest::{Manifest, ManifestStore};
@@ -74,9 +74,9 @@ impl Opening<'_> {
         let manifests = ManifestStore::new(self.store.clone(), self.shard.clone(), self.env.clone(), options);
         let Some(manifest) = manifests.latest().await? else { return Ok(()) };
         for table in &manifest.sstables {
-            match self.handle(table.clone()).generation().await {
+            match self.handle(table.clone()).open().await {
                 Ok(generation) => {
-                    Evolution::plan(generation.schema(), self.spec)
+                    Evolution::plan_generation(generation.schema(), generation.key(), self.spec)
                         .map_err(|error| error.context(format_args!("generation {} of shard {}", table.generation, self.shard.id())))?;
                 }
                 // Swept by a compaction that this manifest does not know yet.
@@ -127,7 +127,7 @@ impl Opening<'_> {
             current_generation: manifest.current_generation.max(1),
         };
         let tailer = self.tailer(range.after + 1)?;
-        let replayed = replay(&tailer, self.spec, visibility, range, async |table| unflushed.push(table).await).await?;
+        let replayed = replay(&tailer, self.spec, visibility, range, &mut unflushed).await?;
         let active = match replayed.last {
             Some(last) => Slot::replayed(last),
             None => Tables::empty(self.spec, replayed.next_generation, replayed.next_row, visibility),
@@ -156,8 +156,8 @@ struct Unflushed<'a> {
     tables: Vec<crate::shard::manifest::SsTable>,
 }
 
-impl Unflushed<'_> {
-    async fn push(&mut self, table: ReplayedTable) -> Result<()> {
+impl Rotate for &mut Unflushed<'_> {
+    async fn rotate(&mut self, table: ReplayedTable) -> Result<()> {
         self.slots.push_back(Slot::replayed(table));
         let limits = (self.opening.memtable.max_unflushed_bytes, self.opening.memtable.limits.max_bytes);
         // Room is left for the table that is filled next.
@@ -168,7 +168,9 @@ impl Unflushed<'_> {
         }
         Ok(())
     }
+}
 
+impl Unflushed<'_> {
     async fn flush(&mut self, slot: &Slot) -> Result<()> {
         let Opening { store, shard, env, config, memtable, .. } = self.opening;
         let encoded = encode_table(&slot.table, memtable)?;
@@ -176,7 +178,7 @@ impl Unflushed<'_> {
         let mut failures = 0;
         loop {
             let (manifests, epoch) = (self.appender.manifests(), self.appender.epoch());
-            match publish::publish(store, shard, manifests, epoch, &written, slot.covers).await {
+            match publish::publish_in_turn(store, shard, manifests, epoch, &written, slot.covers, slot.turn).await {
                 Ok(_) => break,
                 Err(error) if error.action() == crate::error::Action::Retry && failures < config.retry.max_retries => {
                     failures += 1;

@@ -12,6 +12,7 @@ use std::time::Duration;
 use super::stats::MemTableStats;
 use super::waiter::Waiter;
 use crate::error::{Error, Result, err};
+use crate::generation::Written;
 use crate::generation::compact::Compacted;
 use crate::memory::Share;
 use crate::memtable::{MemTable, Prepared, TableSpec, Visibility};
@@ -28,15 +29,20 @@ pub(super) struct Slot {
     pub last_sequence: u64,
     /// The position of its newest entry; 0: none.
     pub covers: u64,
+    /// The manifest's current generation when it is its turn to be published.
+    pub turn: u64,
+    /// What it was stored as, to be published.
+    pub stored: Option<Written>,
 }
 
 impl Slot {
     fn new(table: Arc<MemTable>) -> Self {
-        Self { table, bytes: 0, last_sequence: 0, covers: 0 }
+        Self { turn: table.generation(), table, bytes: 0, last_sequence: 0, covers: 0, stored: None }
     }
 
     pub fn replayed(replayed: ReplayedTable) -> Self {
-        Self { bytes: replayed.table.memory_bytes(), table: replayed.table, last_sequence: 0, covers: replayed.covers }
+        let ReplayedTable { table, covers, turn } = replayed;
+        Self { bytes: table.memory_bytes(), table, last_sequence: 0, covers, turn, stored: None }
     }
 }
 
@@ -117,7 +123,7 @@ impl Tables {
         generations: Arc<GenerationList>,
         share: Option<Share>,
     ) -> Self {
-        let first = frozen.front().unwrap_or(&active).table.generation();
+        let first = frozen.front().unwrap_or(&active).turn;
         let set = Arc::new(TableSet { tables: Vec::new(), generations: Arc::clone(&generations) });
         let mut tables = Self {
             spec,
@@ -222,7 +228,12 @@ impl Tables {
             self.frozen.push_back(std::mem::replace(&mut self.active, next));
             self.republish();
         }
-        self.active.table.generation() - 1
+        self.newest_frozen()
+    }
+
+    /// The newest generation that is frozen or published; 0: none.
+    pub fn newest_frozen(&self) -> u64 {
+        self.frozen.back().map_or(self.published, |slot| slot.table.generation())
     }
 
     /// The first `rows` rows of the writer are durable, and the entry at `position` has some of `generation`'s.
@@ -238,6 +249,17 @@ impl Tables {
     /// The oldest frozen table, if the log has all of it where `durable` puts are durable.
     pub fn flushable(&self, durable: u64) -> Option<&Slot> {
         self.frozen.front().filter(|slot| slot.last_sequence <= durable)
+    }
+
+    /// What the oldest frozen table was stored as.
+    pub fn stored(&self) -> Option<Written> {
+        self.frozen.front().and_then(|slot| slot.stored.clone())
+    }
+
+    pub fn set_stored(&mut self, written: Option<Written>) {
+        if let Some(slot) = self.frozen.front_mut() {
+            slot.stored = written;
+        }
     }
 
     /// The oldest frozen table is published as `generation`; it stays in memory until `until`, if that is given.
