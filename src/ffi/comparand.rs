@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
-    ArrowPrimitiveType, Float16Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, UInt8Type, UInt16Type, UInt32Type,
-    UInt64Type,
+    ArrowPrimitiveType, Float16Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, UInt8Type, UInt16Type,
+    UInt32Type, UInt64Type,
 };
 use arrow_array::{
     Array, ArrayRef, BinaryArray, BinaryViewArray, LargeBinaryArray, LargeStringArray, PrimitiveArray, StringArray, StringViewArray,
@@ -37,8 +37,12 @@ pub(crate) fn fit(column: &str, value: &ArrayRef, to: &DataType) -> Result<Array
 #[cold]
 fn mismatch(column: &str, value: &ArrayRef, to: &DataType) -> Error {
     let given = integer(value).map_or_else(String::new, |number| format!(", {number},"));
-    err!(SchemaMismatch, "column '{column}' of type {to} is compared with a value of type {}{given} that is none of the column's", value.data_type())
-        .with_str("column", column)
+    err!(
+        SchemaMismatch,
+        "column '{column}' of type {to} is compared with a value of type {}{given} that is none of the column's",
+        value.data_type()
+    )
+    .with_str("column", column)
 }
 
 /// The type of the values of an encoded column.

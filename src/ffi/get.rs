@@ -1,7 +1,6 @@
 //! Rows by primary key, of a writer's shard or of a snapshot.
 
 use std::ffi::c_char;
-use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 use arrow_data::ffi::FFI_ArrowArray;

@@ -29,7 +29,9 @@ impl Source for Writing {
 
     fn shape(&self) -> Result<&KeyShape> {
         let shard = self.writer.shard_id();
-        self.keys.as_ref().ok_or_else(|| err!(Unsupported, "the writer of shard {shard} was opened without a MemTable (enable_memtable = 0)"))
+        self.keys
+            .as_ref()
+            .ok_or_else(|| err!(Unsupported, "the writer of shard {shard} was opened without a MemTable (enable_memtable = 0)"))
     }
 
     fn validates(&self) -> bool {

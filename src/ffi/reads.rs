@@ -43,7 +43,8 @@ impl KeyShape {
     pub(crate) fn of(spec: &Arc<TableSpec>) -> Self {
         let field = |name: &str, column: &Field| Field::new(name, column.data_type().clone(), true);
         let schema = spec.key().map(|key| {
-            let columns = key.spec().columns().iter().filter_map(|column| Some(field(column.name(), spec.schema().fields().get(column.index())?)));
+            let columns =
+                key.spec().columns().iter().filter_map(|column| Some(field(column.name(), spec.schema().fields().get(column.index())?)));
             Arc::new(Schema::new(columns.collect::<Vec<_>>()))
         });
         Self { spec: Arc::clone(spec), schema }
@@ -69,7 +70,12 @@ impl KeyShape {
     /// # Safety
     ///
     /// `schema` is NULL or a schema as the specification has it.
-    pub(crate) unsafe fn import(&self, array: Taken<FFI_ArrowArray>, schema: *const FFI_ArrowSchema, validate: bool) -> Result<RecordBatch> {
+    pub(crate) unsafe fn import(
+        &self,
+        array: Taken<FFI_ArrowArray>,
+        schema: *const FFI_ArrowSchema,
+        validate: bool,
+    ) -> Result<RecordBatch> {
         let own = self.keys()?;
         let array = array.array()?;
         if schema.is_null() {

@@ -211,7 +211,10 @@ unsafe fn fill(filter: &mut [Comparison], values: Taken<FFI_ArrowArray>, schema:
     let batch = arrow::import_batch(array, &Arc::new(schema), true)?;
     if batch.num_rows() != 1 || batch.num_columns() != wanting.len() {
         let (rows, columns, wanted) = (batch.num_rows(), batch.num_columns(), wanting.len());
-        bail!(InvalidArgument, "the values are {rows} rows of {columns} columns: one row is wanted, of {wanted} columns, one for each comparison that takes a value");
+        bail!(
+            InvalidArgument,
+            "the values are {rows} rows of {columns} columns: one row is wanted, of {wanted} columns, one for each comparison that takes a value"
+        );
     }
     for ((one, value), to) in wanting.iter_mut().zip(batch.columns()).zip(types) {
         one.value = Some(comparand::fit(&one.column, value, to)?);
@@ -374,11 +377,7 @@ pub unsafe extern "C" fn weir_scan_next(
 ///
 /// `scan` is NULL or a scan that was not freed; `completion` and `error` are as described.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn weir_scan_next_async(
-    scan: *const WeirScan,
-    completion: WeirCompletion,
-    error: *mut *mut WeirError,
-) -> WeirStatus {
+pub unsafe extern "C" fn weir_scan_next_async(scan: *const WeirScan, completion: WeirCompletion, error: *mut *mut WeirError) -> WeirStatus {
     // SAFETY: the caller's promise.
     unsafe { call::defer(error, completion, || next(scan)) }
 }

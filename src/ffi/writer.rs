@@ -6,6 +6,7 @@ use std::sync::Arc;
 use arrow_array::RecordBatch;
 use arrow_array::ffi_stream::FFI_ArrowArrayStream;
 use arrow_data::ffi::FFI_ArrowArray;
+use arrow_schema::{Field, Schema};
 
 use super::args::Out;
 use super::arrow::{self, StreamReader, Taken};
@@ -17,7 +18,7 @@ use super::handle::{self, Handle, Opaque, Owned};
 use super::manifest::WeirManifest;
 use super::open::timeout;
 use super::reads::KeyShape;
-use crate::error::{Result, err};
+use crate::error::{Result, bail, err};
 use crate::generation::compact::CompactOptions;
 use crate::runtime;
 use crate::session::{MetricSource, Session};
@@ -139,6 +140,20 @@ pub(crate) fn completing(offered: Offered) -> Callback {
     Box::new(move |outcome| completion.complete(outcome.map(WeirAck::from)))
 }
 
+/// Refuses a stream of other columns than the writer's. Metadata is the writer's own: the primary key is marked in it.
+fn check_columns(given: &Schema, wanted: &Schema) -> Result<()> {
+    if given.fields().len() != wanted.fields().len() {
+        bail!(SchemaMismatch, "the stream has {} columns, the writer {}", given.fields().len(), wanted.fields().len());
+    }
+    let same = |one: &Field, other: &Field| {
+        (one.name(), one.data_type(), one.is_nullable()) == (other.name(), other.data_type(), other.is_nullable())
+    };
+    match given.fields().iter().zip(wanted.fields()).find(|(given, wanted)| !same(given, wanted)) {
+        Some((given, wanted)) => bail!(SchemaMismatch, "the stream's column is {given}, the writer's {wanted}"),
+        None => Ok(()),
+    }
+}
+
 unsafe fn put_stream(
     writer: *const WeirWriter,
     stream: Taken<FFI_ArrowArrayStream>,
@@ -152,13 +167,7 @@ unsafe fn put_stream(
     let future = async move {
         let Writing { writer, validate, .. } = &shared.core;
         let (given, wanted) = (reader.schema()?, writer.schema());
-        if given.fields() != wanted.fields() {
-            let wrong = given.fields().iter().zip(wanted.fields()).find(|(given, wanted)| given != wanted);
-            return Err(match wrong {
-                Some((given, wanted)) => err!(SchemaMismatch, "the stream's column is {given}, the writer's {wanted}"),
-                None => err!(SchemaMismatch, "the stream has {} columns, the writer {}", given.fields().len(), wanted.fields().len()),
-            });
-        }
+        check_columns(&given, wanted)?;
         let batches = std::iter::from_fn(|| reader.next().transpose());
         let batches = batches.map(|array| arrow::import_batch(array?, wanted, *validate));
         Ok(writer.put_all(batches, timeout(timeout_ms))?.into())
@@ -218,7 +227,11 @@ pub unsafe extern "C" fn weir_writer_put_stream_async(
 }
 
 /// Runs one of the writer's blocking calls.
-pub(crate) unsafe fn block(writer: *const WeirWriter, error: *mut *mut WeirError, run: impl FnOnce(&ShardWriter) -> Result<()>) -> WeirStatus {
+pub(crate) unsafe fn block(
+    writer: *const WeirWriter,
+    error: *mut *mut WeirError,
+    run: impl FnOnce(&ShardWriter) -> Result<()>,
+) -> WeirStatus {
     let body = |writer: &Handle<WeirWriter>| {
         runtime::may_block()?;
         run(&writer.core.writer)

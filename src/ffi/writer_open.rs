@@ -363,4 +363,3 @@ pub unsafe extern "C" fn weir_writer_open_async(
     // SAFETY: the caller's promise.
     unsafe { call::defer(error, completion, || open(session, root, shard_id, schema, options)) }
 }
-
