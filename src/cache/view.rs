@@ -75,6 +75,11 @@ impl<K: CacheKey> View<K> {
         self.cache.peek(self.of(&key.key()), &Typed(PhantomData)).await
     }
 
+    /// [`Self::peek`] where the backend answers at once.
+    pub(crate) fn peek_now(&self, key: &K) -> Option<Arc<K::Value>> {
+        self.cache.peek_now(self.of(&key.key()), &Typed(PhantomData))
+    }
+
     /// Puts `value` under `key`.
     ///
     /// # Errors

@@ -213,6 +213,14 @@ impl Sparse {
         place.at..place.at + place.len
     }
 
+    /// About how many of `total` entries are in blocks that may hold keys of `from` to `to`: at least 1 where there are any blocks.
+    pub(super) fn estimate(&self, from: Option<&[u8]>, to: Option<&[u8]>, total: u64) -> u64 {
+        let begin = from.map_or(0, |key| self.seek(key));
+        let end = to.map_or(self.blocks.len(), |key| self.blocks.partition_point(|place| self.first_key(place) <= key));
+        let (touched, all) = (end.saturating_sub(begin) as u64, self.blocks.len() as u64);
+        total.saturating_mul(touched).checked_div(all).map_or(0, |entries| entries.max(1))
+    }
+
     /// The block that `bytes` are, once found right.
     pub(super) fn check(&self, index: usize, bytes: Bytes) -> Check<Block> {
         let place = &self.blocks[index];
@@ -233,7 +241,11 @@ pub(super) struct Block {
 }
 
 impl Block {
-    fn read(bytes: Bytes) -> Check<Self> {
+    pub(super) fn bytes(&self) -> &Bytes {
+        &self.bytes
+    }
+
+    pub(super) fn read(bytes: Bytes) -> Check<Self> {
         let (rest, count) = bytes.split_last_chunk::<4>().ok_or("a block is cut off")?;
         let restarts = u32::from_le_bytes(*count) as usize;
         let end = restarts.checked_mul(4).and_then(|len| rest.len().checked_sub(len)).filter(|_| restarts > 0);

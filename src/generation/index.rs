@@ -8,6 +8,7 @@ use futures_util::future::try_join_all;
 
 use super::Hit;
 use super::block::{Block, Sparse, Walk};
+use super::cached::{IndexBlocks, alone};
 use super::container::{self, Container, damaged, kind};
 use crate::error::{Error, Result};
 use crate::store::Store;
@@ -25,14 +26,16 @@ pub(super) struct Index {
     store: Store,
     pub(super) container: Container,
     sparse: Sparse,
+    cached: Option<IndexBlocks>,
 }
 
 impl Index {
-    pub(super) fn new(store: Store, container: Container) -> Result<Self> {
+    /// Of the file `container`, whose blocks are kept in `cached`.
+    pub(super) fn new(store: Store, container: Container, cached: Option<IndexBlocks>) -> Result<Self> {
         let total = container.size - container.blocks_at;
         let sparse = container.section(kind::SPARSE).and_then(|bytes| Sparse::read(bytes, total));
         let sparse = sparse.map_err(|what| damaged(&store, &container.path, what))?;
-        Ok(Self { store, container, sparse })
+        Ok(Self { store, container, sparse, cached })
     }
 
     pub(super) fn damaged(&self, what: impl std::fmt::Display) -> Error {
@@ -46,8 +49,33 @@ impl Index {
     /// What `key` leads to, where keys are unique: one read at most.
     pub(super) async fn get(&self, key: &[u8]) -> Result<Option<Hit>> {
         let Some(index) = self.sparse.find(key) else { return Ok(None) };
-        let blocks = self.blocks(index..index + 1).await?;
-        blocks.first().map_or(Ok(None), |block| block.get(key)).map_err(|what| self.damaged(what))
+        let Some(cached) = &self.cached else {
+            let blocks = self.read(index..index + 1).await?;
+            return blocks.first().map_or(Ok(None), |block| block.get(key)).map_err(|what| self.damaged(what));
+        };
+        let load = async {
+            let mut blocks = self.read(index..index + 1).await?;
+            blocks.pop().ok_or_else(|| self.damaged(format!("block {index} is missing")))
+        };
+        let (block, _) = cached.view.get_or_insert(&cached.key(index), load).await?;
+        block.get(key).map_err(|what| self.damaged(what))
+    }
+
+    /// [`Self::get`] where nothing has to be read; `None` where something has.
+    pub(super) fn get_now(&self, key: &[u8]) -> Result<Option<Option<Hit>>> {
+        let Some(index) = self.sparse.find(key) else { return Ok(Some(None)) };
+        let Some(cached) = &self.cached else { return Ok(None) };
+        let block = cached.view.peek_now(&cached.key(index));
+        block.map(|block| block.get(key)).transpose().map_err(|what| self.damaged(what))
+    }
+
+    /// About how many entries the blocks have that may hold some of `range`.
+    pub(super) fn estimate(&self, range: &KeyRange) -> u64 {
+        let key = |bound: &Bound<Vec<u8>>| match bound {
+            Bound::Unbounded => None,
+            Bound::Included(key) | Bound::Excluded(key) => Some(key.clone()),
+        };
+        self.sparse.estimate(key(&range.from).as_deref(), key(&range.to).as_deref(), self.container.header.entries)
     }
 
     /// What each of `keys`, sorted, leads to, where keys are unique: each block is read once, neighbours together.
@@ -59,7 +87,7 @@ impl Index {
         let mut hits = vec![None; keys.len()];
         let mut next = 0;
         for runs in runs.chunks(CONCURRENT) {
-            let read = try_join_all(runs.iter().map(|run| self.blocks(run.clone()))).await?;
+            let read = try_join_all(runs.iter().map(|run| self.blocks(run.clone(), true))).await?;
             for (run, blocks) in runs.iter().zip(read) {
                 while next < keys.len() && places[next].is_none_or(|place| place < run.end) {
                     if let Some(block) = places[next].and_then(|place| blocks.get(place - run.start)) {
@@ -90,15 +118,38 @@ impl Index {
         runs
     }
 
+    /// Blocks `range`, from the cache or, those between the first and the last that are not in it, read at once; with `keep`, they are kept.
+    async fn blocks(&self, range: std::ops::Range<usize>, keep: bool) -> Result<Vec<Block>> {
+        let Some(cached) = self.cached.as_ref().filter(|_| keep) else { return self.read(range).await };
+        let mut blocks = Vec::with_capacity(range.len());
+        for index in range.clone() {
+            blocks.push(cached.view.peek(&cached.key(index)).await.map(|block| (*block).clone()));
+        }
+        let (first, last) = (blocks.iter().position(Option::is_none), blocks.iter().rposition(Option::is_none));
+        if let (Some(first), Some(last)) = (first, last) {
+            let read = self.read(range.start + first..range.start + last + 1).await?;
+            for (at, block) in (first..).zip(read) {
+                if blocks[at].is_none() {
+                    cached.view.insert(&cached.key(range.start + at), Arc::new(block.clone())).await?;
+                    blocks[at] = Some(block);
+                }
+            }
+        }
+        Ok(blocks.into_iter().flatten().collect())
+    }
+
     /// Blocks `range`, read at once and checked.
-    async fn blocks(&self, range: std::ops::Range<usize>) -> Result<Vec<Block>> {
+    async fn read(&self, range: std::ops::Range<usize>) -> Result<Vec<Block>> {
         let Some(last) = range.end.checked_sub(1).filter(|last| *last >= range.start) else { return Ok(Vec::new()) };
         let (start, end) = (self.sparse.range(range.start).start, self.sparse.range(last).end);
         let base = self.container.blocks_at;
         let bytes: Bytes = container::fetch(&self.store, &self.container.path, base + start..base + end, self.container.size).await?;
         let block = |index: usize| {
             let at = self.sparse.range(index);
-            self.sparse.check(index, bytes.slice((at.start - start) as usize..(at.end - start) as usize))
+            let mine = bytes.slice((at.start - start) as usize..(at.end - start) as usize);
+            // What may be kept is not to keep more.
+            let mine = if self.cached.is_some() { alone(mine, bytes.len()) } else { mine };
+            self.sparse.check(index, mine)
         };
         range.map(block).collect::<std::result::Result<_, _>>().map_err(|what| self.damaged(what))
     }
@@ -121,13 +172,15 @@ impl Index {
         Ok(entries)
     }
 
-    /// A walk over the entries of `range`, in order.
+    /// A walk over the entries of `range`, in order. One over all entries reads them all from storage.
     pub(super) fn cursor(self: &Arc<Self>, range: &KeyRange) -> Cursor {
         let next = match &range.from {
             Bound::Unbounded => 0,
             Bound::Included(key) | Bound::Excluded(key) => self.sparse.seek(key),
         };
-        Cursor { index: self.clone(), range: range.clone(), next, blocks: Vec::new().into_iter(), walk: None, begun: false }
+        // Who walks through all would drive out what is asked for again and again.
+        let keep = !range.is_all();
+        Cursor { index: self.clone(), range: range.clone(), keep, next, blocks: Vec::new().into_iter(), walk: None, begun: false }
     }
 }
 
@@ -160,7 +213,7 @@ impl KeyRange {
         !self.is_before(key) && !self.is_after(key)
     }
 
-    fn is_before(&self, key: &[u8]) -> bool {
+    pub(super) fn is_before(&self, key: &[u8]) -> bool {
         match &self.from {
             Bound::Unbounded => false,
             Bound::Included(from) => key < from.as_slice(),
@@ -168,7 +221,7 @@ impl KeyRange {
         }
     }
 
-    fn is_after(&self, key: &[u8]) -> bool {
+    pub(super) fn is_after(&self, key: &[u8]) -> bool {
         match &self.to {
             Bound::Unbounded => false,
             Bound::Included(to) => key > to.as_slice(),
@@ -182,6 +235,8 @@ impl KeyRange {
 pub struct Cursor {
     index: Arc<Index>,
     range: KeyRange,
+    /// Whether blocks come from the cache, and are kept there.
+    keep: bool,
     /// The next block to be read.
     next: usize,
     blocks: std::vec::IntoIter<Block>,
@@ -250,7 +305,7 @@ impl Cursor {
         while end < sparse.len() && sparse.range(end).end - start <= READ_BYTES && !beyond(end) {
             end += 1;
         }
-        self.blocks = self.index.blocks(self.next..end).await?.into_iter();
+        self.blocks = self.index.blocks(self.next..end, self.keep).await?.into_iter();
         self.next = end;
         Ok(self.blocks.next())
     }

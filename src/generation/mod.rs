@@ -18,10 +18,12 @@
 //! 5. What is removed was not in any manifest for as long as the age that was asked for, and was nobody's to publish ([`sweep`]).
 //!
 //! Writing: [`encode`] makes the objects of a table's rows, [`Encoded::store`] puts them on storage, [`publish::publish`] makes
-//! them the shard's. Reading: [`Generation::open`]. Merging: [`compact`].
+//! them the shard's. Reading: [`Generation::open`], or [`Generation::open_cached`] so that blocks are kept in a cache.
+//! Merging: [`compact`].
 
 mod block;
 mod bloom;
+mod cached;
 pub mod compact;
 mod container;
 mod data;
@@ -35,10 +37,11 @@ pub mod sweep;
 mod write;
 
 pub use crate::memtable::TOMBSTONE;
+pub use cached::CachedBatch;
 pub use data::DataOptions;
 pub use index::{Cursor, KeyRange};
 pub use read::{Generation, Got};
-pub use scan::{Rows, Scan, ScanBatch, ScanOptions};
+pub use scan::{CacheUse, Rows, Scan, ScanBatch, ScanOptions};
 pub use secondary::{SecondaryEncoder, SecondarySpec};
 pub use write::{Encoded, TableInput, Written, encode};
 

@@ -13,11 +13,13 @@ use prost::Message;
 use tokio::sync::OnceCell;
 
 use super::bloom::Bloom;
+use super::cached::{BatchKey, BlockCache, CachedBatch};
 use super::container::{self, Container, Table, crc, damaged, kind, missing};
 use super::data::{DataTable, Decoder, Place};
 use super::index::{Cursor, Index, KeyRange};
 use super::scan::{Scan, ScanOptions};
 use super::{DATA, Hit, INDEX, SecondarySpec, parse_directory};
+use crate::cache::Cache;
 use crate::error::{Error, Result, bail, err};
 use crate::memtable::key::{KeySpec, hash_key};
 use crate::shard::ShardPath;
@@ -28,6 +30,8 @@ use crate::store::Store;
 const READ_BYTES: u64 = 1024 * 1024;
 /// Batches that nobody asked for are read along where they take no more than this.
 const GAP_BYTES: u64 = 64 * 1024;
+/// How many batches a look at single rows has at once.
+const AT_ONCE: usize = 64;
 /// How many reads are under way at once.
 const CONCURRENT: usize = 8;
 
@@ -60,6 +64,7 @@ pub struct Generation {
     /// The first row of each batch, and behind the last one's.
     starts: Vec<u64>,
     decoder: Decoder,
+    cached: Option<BlockCache>,
     /// Read when the first batch is.
     dictionaries: OnceCell<HashMap<i64, ArrayRef>>,
     /// Opened when first asked for.
@@ -72,6 +77,14 @@ impl Generation {
     /// # Errors
     /// `Unsupported` if it is not one of weir's, or of a later format; `NotFound` if it is gone; `Corruption`; the store's.
     pub async fn open(store: &Store, shard: &ShardPath, table: &SsTable) -> Result<Arc<Self>> {
+        Self::open_cached(store, shard, table, None).await
+    }
+
+    /// [`Self::open`] where blocks that are read are kept in `cache`.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub async fn open_cached(store: &Store, shard: &ShardPath, table: &SsTable, cache: Option<&Cache>) -> Result<Arc<Self>> {
         if parse_directory(&table.path).is_none() {
             bail!(
                 Unsupported,
@@ -96,10 +109,11 @@ impl Generation {
         if own.generation != table.generation || table.physical_rows.is_some_and(|rows| rows != own.rows) {
             return Err(bad(format!("it is of generation {} with {} rows, which the manifest knows otherwise", own.generation, own.rows)));
         }
-        Self::assemble(store, dir, container, own).map(Arc::new)
+        let cached = cache.and_then(|cache| BlockCache::new(cache, store, &dir));
+        Self::assemble(store, dir, container, own, cached).map(Arc::new)
     }
 
-    fn assemble(store: &Store, dir: String, container: Container, table: Table) -> Result<Self> {
+    fn assemble(store: &Store, dir: String, container: Container, table: Table, cached: Option<BlockCache>) -> Result<Self> {
         let path = container.path.clone();
         let bad = |what: String| damaged(store, &path, what);
         let decoder = Decoder::new(&table.schema, &table.stored_schema).map_err(bad)?;
@@ -118,9 +132,9 @@ impl Generation {
             return Err(bad("the mask of superseded rows is missing".into()));
         }
         let secondary = table.secondary.iter().map(|_| OnceCell::new()).collect();
-        let index = Arc::new(Index::new(store.clone(), container)?);
+        let index = Arc::new(Index::new(store.clone(), container, cached.as_ref().map(|cached| cached.index(0)))?);
         let (store, dictionaries) = (store.clone(), OnceCell::new());
-        Ok(Self { store, dir, table, key, index, bloom, superseded, data, starts, decoder, dictionaries, secondary })
+        Ok(Self { store, dir, table, key, index, bloom, superseded, data, starts, decoder, cached, dictionaries, secondary })
     }
 
     /// Its number.
@@ -151,6 +165,12 @@ impl Generation {
     #[must_use]
     pub fn rows(&self) -> u64 {
         self.table.rows
+    }
+
+    /// How many keys it has; 0 if it has no primary key.
+    #[must_use]
+    pub fn key_count(&self) -> u64 {
+        if self.key.is_some() { self.table.rows - self.table.superseded } else { 0 }
     }
 
     /// Its keys whose newest row is a deletion.
@@ -221,6 +241,39 @@ impl Generation {
         self.index.get(key).await?.map(|hit| self.checked(hit)).transpose()
     }
 
+    /// [`Self::find`] where nothing has to be read; `None` where something has. The filter is not asked.
+    ///
+    /// # Errors
+    /// `Corruption`.
+    pub fn find_now(&self, key: &[u8]) -> Result<Option<Option<Hit>>> {
+        let found = self.index.get_now(key)?;
+        found.map(|hit| hit.map(|hit| self.checked(hit)).transpose()).transpose()
+    }
+
+    /// The batch that has the row, with all columns, and the row's index in it, if that is in the cache.
+    #[must_use]
+    pub fn row_now(&self, row: u64) -> Option<(Arc<CachedBatch>, usize)> {
+        let cached = self.cached.as_ref().filter(|_| row < self.table.rows)?;
+        let index = self.batch_of(row);
+        let batch = cached.batches.peek_now(&BatchKey::new(index))?;
+        Some((batch, (row - self.starts[index]) as usize))
+    }
+
+    /// About how many keys are in `range`, without a read; 0 only if there are none.
+    #[must_use]
+    pub fn estimate(&self, range: &KeyRange) -> u64 {
+        let is_beside = self.key_range().is_none_or(|(first, last)| range.is_before(last) || range.is_after(first));
+        if is_beside { 0 } else { self.index.estimate(range) }
+    }
+
+    /// About how many entries of the secondary index `name` are in `range`: a read at most, to open it; 0 only if there are none.
+    ///
+    /// # Errors
+    /// As [`Self::entries`].
+    pub async fn estimate_entries(&self, name: &str, range: &KeyRange) -> Result<u64> {
+        Ok(self.secondary_index(self.secondary_at(name)?).await?.estimate(range))
+    }
+
     /// Where each of `keys`, encoded and sorted, leads: keys that lie close are read together.
     ///
     /// # Errors
@@ -268,9 +321,23 @@ impl Generation {
         }
         let mut wanted: Vec<usize> = rows.iter().map(|row| self.batch_of(*row)).collect();
         wanted.dedup();
+        let (mut taken, mut rest) = (Vec::with_capacity(wanted.len()), rows);
+        if self.cached.is_some() {
+            for wanted in wanted.chunks(AT_ONCE) {
+                for (index, batch) in wanted.iter().zip(self.through_cache(wanted).await?) {
+                    let (mine, others) = rest.split_at(rest.partition_point(|row| *row < self.starts[index + 1]));
+                    rest = others;
+                    let batch = match projection {
+                        Some(columns) => batch.batch().project(columns).map_err(|e| err!(Internal, "columns cannot be chosen: {e}"))?,
+                        None => batch.batch().clone(),
+                    };
+                    taken.push(self.pick(*index, &batch, mine)?);
+                }
+            }
+            return Ok(taken);
+        }
         let mut runs = Vec::new();
         wanted.iter().for_each(|index| self.add_to_runs(&mut runs, *index, READ_BYTES));
-        let (mut taken, mut rest) = (Vec::with_capacity(wanted.len()), rows);
         for runs in runs.chunks(CONCURRENT) {
             let read = try_join_all(runs.iter().map(|run| self.read(run.clone()))).await?;
             for (run, messages) in runs.iter().zip(read) {
@@ -278,7 +345,8 @@ impl Generation {
                     let (mine, others) = rest.split_at(rest.partition_point(|row| *row < self.starts[index + 1]));
                     rest = others;
                     if !mine.is_empty() {
-                        taken.push(self.pick(index, message, mine, projection).await?);
+                        let batch = self.decode(index, message, projection).await?;
+                        taken.push(self.pick(index, &batch, mine)?);
                     }
                 }
             }
@@ -286,10 +354,53 @@ impl Generation {
         Ok(taken)
     }
 
-    async fn pick(&self, index: usize, message: Bytes, rows: &[u64], projection: Option<&[usize]>) -> Result<RecordBatch> {
-        let batch = self.decode(index, message, projection).await?;
+    /// The stored batches `wanted`, with all columns: those that are not in the cache are read, and kept there.
+    async fn through_cache(&self, wanted: &[usize]) -> Result<Vec<Arc<CachedBatch>>> {
+        let Some(cached) = &self.cached else { bail!(Internal, "there is no cache") };
+        if let [index] = wanted {
+            let load = async {
+                let message = self.read(*index..index + 1).await?.pop();
+                let message = message.ok_or_else(|| self.damaged(format!("batch {index} is missing")))?;
+                self.decode(*index, message, None).await.map(CachedBatch::new)
+            };
+            return Ok(vec![cached.batches.get_or_insert(&BatchKey::new(*index), load).await?.0]);
+        }
+        let mut batches = Vec::with_capacity(wanted.len());
+        for index in wanted {
+            batches.push(cached.batches.peek(&BatchKey::new(*index)).await);
+        }
+        let mut runs = Vec::new();
+        let missing = wanted.iter().zip(&batches).filter(|(_, batch)| batch.is_none());
+        missing.for_each(|(index, _)| self.add_to_runs(&mut runs, *index, READ_BYTES));
+        for runs in runs.chunks(CONCURRENT) {
+            let read = try_join_all(runs.iter().map(|run| self.read(run.clone()))).await?;
+            for (index, message) in runs.iter().cloned().zip(read).flat_map(|(run, messages)| run.zip(messages)) {
+                if let Some(batch) = wanted.binary_search(&index).ok().and_then(|at| batches.get_mut(at)).filter(|batch| batch.is_none()) {
+                    *batch = Some(self.keep(index, &message).await?);
+                }
+            }
+        }
+        let batches: Option<Vec<_>> = batches.into_iter().collect();
+        batches.ok_or_else(|| err!(Internal, "a batch was not read"))
+    }
+
+    /// The stored batch, if it is in the cache.
+    pub(super) async fn peek(&self, index: usize) -> Option<Arc<CachedBatch>> {
+        self.cached.as_ref()?.batches.peek(&BatchKey::new(index)).await
+    }
+
+    /// The stored batch in its message, which was read with others, decoded whole and kept in the cache, if there is one.
+    pub(super) async fn keep(&self, index: usize, message: &Bytes) -> Result<Arc<CachedBatch>> {
+        let batch = Arc::new(CachedBatch::new(self.decode(index, Bytes::copy_from_slice(message), None).await?));
+        if let Some(cached) = &self.cached {
+            cached.batches.insert(&BatchKey::new(index), Arc::clone(&batch)).await?;
+        }
+        Ok(batch)
+    }
+
+    fn pick(&self, index: usize, batch: &RecordBatch, rows: &[u64]) -> Result<RecordBatch> {
         let picked = UInt32Array::from_iter_values(rows.iter().map(|row| (row - self.starts[index]) as u32));
-        arrow_select::take::take_record_batch(&batch, &picked).map_err(|e| err!(Internal, "rows cannot be taken: {e}"))
+        arrow_select::take::take_record_batch(batch, &picked).map_err(|e| err!(Internal, "rows cannot be taken: {e}"))
     }
 
     /// Its rows in insert order, in bounded memory.
@@ -316,10 +427,12 @@ impl Generation {
     /// # Errors
     /// `InvalidArgument` if there is no such index; `NotFound` if the generation is gone; `Corruption`; the store's.
     pub async fn entries(&self, name: &str, range: &KeyRange) -> Result<Cursor> {
-        let Some(at) = self.table.secondary.iter().position(|one| one.name == name) else {
-            bail!(InvalidArgument, "generation {} has no index '{name}'", self.table.generation);
-        };
-        Ok(self.secondary_index(at).await?.cursor(range))
+        Ok(self.secondary_index(self.secondary_at(name)?).await?.cursor(range))
+    }
+
+    fn secondary_at(&self, name: &str) -> Result<usize> {
+        let at = self.table.secondary.iter().position(|one| one.name == name);
+        at.ok_or_else(|| err!(InvalidArgument, "generation {} has no index '{name}'", self.table.generation))
     }
 
     async fn secondary_index(&self, at: usize) -> Result<&Arc<Index>> {
@@ -330,7 +443,8 @@ impl Generation {
             if container.header.kind != 2 || container.front_crc != spec.front_crc {
                 return Err(damaged(&self.store, &path, "it is not the index that its generation speaks of"));
             }
-            Index::new(self.store.clone(), container).map(Arc::new)
+            let cached = self.cached.as_ref().map(|cached| cached.index(at as u32 + 1));
+            Index::new(self.store.clone(), container, cached).map(Arc::new)
         });
         opened.await
     }

@@ -11,12 +11,25 @@ use arrow_schema::SchemaRef;
 use bytes::Bytes;
 use futures_util::future::try_join_all;
 
+use super::cached::CachedBatch;
 use super::index::KeyRange;
 use super::read::Generation;
 use crate::error::{Result, bail, err};
 
 /// How many reads are under way at once.
 const CONCURRENT: u64 = 4;
+
+/// What a scan does with the cache of its generation, if that has one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum CacheUse {
+    /// Nothing: all is read from storage.
+    #[default]
+    Bypass,
+    /// What is there is not read again.
+    Read,
+    /// What is read is put there, too.
+    Fill,
+}
 
 /// What a scan gives.
 #[derive(Debug, Clone)]
@@ -33,11 +46,21 @@ pub struct ScanOptions {
     pub tombstones: bool,
     /// About how many bytes are read ahead.
     pub read_bytes: u64,
+    /// What becomes of the cache.
+    pub cache: CacheUse,
 }
 
 impl Default for ScanOptions {
     fn default() -> Self {
-        Self { projection: None, keys: KeyRange::default(), skip: None, superseded: false, tombstones: false, read_bytes: 4 << 20 }
+        Self {
+            projection: None,
+            keys: KeyRange::default(),
+            skip: None,
+            superseded: false,
+            tombstones: false,
+            read_bytes: 4 << 20,
+            cache: CacheUse::Bypass,
+        }
     }
 }
 
@@ -100,8 +123,20 @@ pub struct Scan {
     prepared: bool,
     /// The next stored batch that was not read.
     next: usize,
-    read: VecDeque<(usize, Bytes)>,
+    read: VecDeque<(usize, Stored)>,
 }
+
+/// A stored batch.
+#[derive(Debug)]
+enum Stored {
+    /// To be decoded.
+    Message(Bytes),
+    /// With all columns.
+    Batch(Arc<CachedBatch>),
+}
+
+/// Batches from the cache that are looked for together with those that are read.
+const FROM_CACHE: usize = 64;
 
 impl Scan {
     pub(super) fn new(generation: Arc<Generation>, options: ScanOptions) -> Result<Self> {
@@ -142,17 +177,27 @@ impl Scan {
             self.find_range().await?;
         }
         loop {
-            let Some((index, message)) = self.read.pop_front() else {
+            // Taken out only when it is done, so that a call that was dropped or failed has lost nothing.
+            let Some((index, stored)) = self.read.front() else {
                 if !self.fill().await? {
                     return Ok(None);
                 }
                 continue;
             };
+            let index = *index;
             let wanted = self.wanted(index);
             if wanted.as_ref().is_some_and(|wanted| wanted.count_set_bits() == 0) {
+                self.read.pop_front();
                 continue;
             }
-            let batch = self.generation.decode(index, message, self.decoded.as_deref()).await?;
+            let batch = match stored {
+                Stored::Message(message) if self.options.cache == CacheUse::Fill => {
+                    self.project(&*self.generation.keep(index, message).await?)?
+                }
+                Stored::Message(message) => self.generation.decode(index, message.clone(), self.decoded.as_deref()).await?,
+                Stored::Batch(batch) => self.project(batch)?,
+            };
+            self.read.pop_front();
             if let Some(batch) = self.select(index, &batch, wanted)? {
                 return Ok(Some(batch));
             }
@@ -178,22 +223,37 @@ impl Scan {
     /// Reads stored batches that have rows that are wanted; `false` at the end.
     async fn fill(&mut self) -> Result<bool> {
         let most = (self.options.read_bytes / CONCURRENT).max(1);
-        let mut runs = Vec::new();
-        while self.next < self.generation.batches() {
-            if self.wanted(self.next).is_none_or(|wanted| wanted.count_set_bits() > 0) {
-                self.generation.add_to_runs(&mut runs, self.next, most);
+        let (mut runs, mut cached, mut next) = (Vec::new(), Vec::new(), self.next);
+        while next < self.generation.batches() && cached.len() < FROM_CACHE {
+            if self.wanted(next).is_none_or(|wanted| wanted.count_set_bits() > 0) {
+                let known = if self.options.cache == CacheUse::Bypass { None } else { self.generation.peek(next).await };
+                match known {
+                    Some(batch) => cached.push((next, Stored::Batch(batch))),
+                    None => self.generation.add_to_runs(&mut runs, next, most),
+                }
                 if runs.len() as u64 > CONCURRENT {
                     runs.pop();
                     break;
                 }
             }
-            self.next += 1;
+            next += 1;
         }
         let generation = &self.generation;
         let read = try_join_all(runs.iter().map(|run| generation.read(run.clone()))).await?;
         let messages = runs.into_iter().zip(read).flat_map(|(run, messages)| run.zip(messages));
-        self.read = messages.collect();
+        let mut all: Vec<_> = messages.map(|(index, message)| (index, Stored::Message(message))).collect();
+        // A run may have read a batch along that the cache has.
+        all.retain(|(index, _)| cached.binary_search_by_key(index, |(index, _)| *index).is_err());
+        all.extend(cached);
+        all.sort_by_key(|(index, _)| *index);
+        self.read = all.into();
+        self.next = next;
         Ok(!self.read.is_empty())
+    }
+
+    fn project(&self, batch: &CachedBatch) -> Result<RecordBatch> {
+        let Some(columns) = &self.decoded else { return Ok(batch.batch().clone()) };
+        batch.batch().project(columns).map_err(|e| err!(Internal, "columns cannot be chosen: {e}"))
     }
 
     /// The rows of the stored batch that are wanted, as far as is known without reading it; `None`: all of them.

@@ -252,7 +252,7 @@ impl Column {
 }
 
 /// The values of a dictionary or run-end encoded array, and where each row's is.
-fn flatten(array: &ArrayRef) -> Result<(ArrayRef, Option<Vec<usize>>)> {
+pub(crate) fn flatten(array: &ArrayRef) -> Result<(ArrayRef, Option<Vec<usize>>)> {
     match array.data_type() {
         DataType::Dictionary(_, _) => {
             let dictionary = array.as_any_dictionary();

@@ -29,12 +29,24 @@ mod spec;
 use arrow_array::{Array, ArrayRef, RecordBatch};
 use arrow_schema::SchemaRef;
 
+pub(crate) use column::flatten;
 pub use keys::{Keys, hash_key};
 pub use spec::{KeyColumn, KeySpec, PRIMARY_KEY, PRIMARY_KEY_POSITION};
-pub(super) use spec::{check_type, value_type};
+pub(crate) use spec::{check_type, value_type};
 
 use crate::error::{Result, bail, err};
 use column::Column;
+
+/// The encoding of the one value in `value`, which is not null.
+///
+/// # Errors
+/// `InvalidArgument`: a type whose values have no order, or another number of values than one.
+pub(crate) fn encode_value(value: &ArrayRef) -> Result<Vec<u8>> {
+    if value.len() != 1 {
+        bail!(InvalidArgument, "{} values where one is wanted", value.len());
+    }
+    Ok(column::encode(&[Column::new(value)?], 1)?.key(0).to_vec())
+}
 
 /// Encodes and decodes the keys of one [`KeySpec`].
 #[derive(Debug, Clone)]

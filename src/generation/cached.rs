@@ -1,0 +1,137 @@
+//! Blocks of generations in the session's cache: blocks of an index, and batches of rows, decoded.
+//!
+//! A generation's objects never change, and its directory's name is never used again, so what was read once may be believed for as long
+//! as it is there. What is cached was checked when it was read, and holds no more memory than itself: it is copied out of what was
+//! read along with it.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use arrow_array::RecordBatch;
+use bytes::Bytes;
+
+use super::block::Block;
+use super::container::crc;
+use crate::cache::{Cache, CacheKey, Cached, Footprint, View};
+use crate::error::{Result, err};
+use crate::store::Store;
+
+/// The blocks of one generation in a cache.
+#[derive(Debug, Clone)]
+pub(super) struct BlockCache {
+    prefix: Arc<[u8]>,
+    cache: Cache,
+    pub batches: View<BatchKey>,
+}
+
+impl BlockCache {
+    /// Of the generation in `dir`; `None` if the cache is off.
+    pub fn new(cache: &Cache, store: &Store, dir: &str) -> Option<Self> {
+        if cache.is_off() {
+            return None;
+        }
+        let prefix: Arc<[u8]> = format!("weir.generation\0{}\0{dir}\0", store.identity()).into_bytes().into();
+        Some(Self { batches: View::new(cache.clone(), Arc::clone(&prefix)), cache: cache.clone(), prefix })
+    }
+
+    /// The blocks of its index number `object`.
+    pub fn index(&self, object: u32) -> IndexBlocks {
+        IndexBlocks { view: View::new(self.cache.clone(), Arc::clone(&self.prefix)), object }
+    }
+}
+
+/// The blocks of one index in a cache.
+#[derive(Debug, Clone)]
+pub(super) struct IndexBlocks {
+    pub view: View<BlockKey>,
+    object: u32,
+}
+
+impl IndexBlocks {
+    pub fn key(&self, block: usize) -> BlockKey {
+        let mut key = [0; 12];
+        key[..4].copy_from_slice(&self.object.to_le_bytes());
+        key[4..].copy_from_slice(&(block as u64).to_le_bytes());
+        BlockKey(key)
+    }
+}
+
+/// Names a block of an index: the index, and the block's number.
+pub(super) struct BlockKey([u8; 12]);
+
+impl CacheKey for BlockKey {
+    type Value = Block;
+    fn key(&self) -> Cow<'_, [u8]> {
+        Cow::Borrowed(&self.0)
+    }
+}
+
+impl Cached for Block {
+    const TYPE_NAME: &'static str = "weir.generation.block.1";
+
+    fn footprint(&self, footprint: &mut Footprint) {
+        footprint.add(size_of::<Self>() + self.bytes().len());
+    }
+
+    fn encode(&self) -> Option<Bytes> {
+        let mut bytes = self.bytes().to_vec();
+        bytes.extend_from_slice(&crc(self.bytes()).to_le_bytes());
+        Some(bytes.into())
+    }
+
+    fn decode(mut bytes: Bytes) -> Result<Self> {
+        let at = bytes.len().checked_sub(4).ok_or_else(|| err!(InvalidData, "{} bytes are no cached block", bytes.len()))?;
+        let sum = bytes.split_off(at);
+        if sum[..] != crc(&bytes).to_le_bytes() {
+            return Err(err!(InvalidData, "a cached block is not as it was cached"));
+        }
+        Self::read(bytes).map_err(|what| err!(InvalidData, "{what}"))
+    }
+}
+
+/// Names a batch of rows by its number.
+pub(super) struct BatchKey([u8; 8]);
+
+impl BatchKey {
+    pub fn new(batch: usize) -> Self {
+        Self((batch as u64).to_le_bytes())
+    }
+}
+
+impl CacheKey for BatchKey {
+    type Value = CachedBatch;
+    fn key(&self) -> Cow<'_, [u8]> {
+        Cow::Borrowed(&self.0)
+    }
+}
+
+/// A batch of rows with all columns.
+#[derive(Debug)]
+pub struct CachedBatch {
+    batch: RecordBatch,
+}
+
+impl CachedBatch {
+    pub(super) fn new(batch: RecordBatch) -> Self {
+        Self { batch }
+    }
+
+    /// The rows.
+    #[must_use]
+    pub fn batch(&self) -> &RecordBatch {
+        &self.batch
+    }
+}
+
+impl Cached for CachedBatch {
+    const TYPE_NAME: &'static str = "weir.generation.batch.1";
+
+    fn footprint(&self, footprint: &mut Footprint) {
+        footprint.add_batch(&self.batch);
+    }
+}
+
+/// `bytes` in an allocation of their own, if they are a part of `whole`.
+pub(super) fn alone(bytes: Bytes, whole: usize) -> Bytes {
+    if bytes.len() < whole { Bytes::copy_from_slice(&bytes) } else { bytes }
+}
