@@ -14,6 +14,7 @@ mod open;
 mod put;
 mod raw;
 mod report;
+mod scan;
 mod size;
 mod spill;
 mod tail;
@@ -75,7 +76,7 @@ fn main() {
     std::fs::create_dir_all(&work).unwrap_or_else(|error| usage(&format!("{}: {error}", work.display())));
     options.dir = work;
     let mut report = Report::new();
-    let suites: [(&str, Suite); 10] = [
+    let suites: [(&str, Suite); 11] = [
         ("calls", calls::run),
         ("put", put::run),
         ("append", append::run),
@@ -85,6 +86,7 @@ fn main() {
         ("engines", cache_engines::run),
         ("open", open::run),
         ("memtable", memtable::run),
+        ("scan", scan::run),
         ("size", size::run),
     ];
     for (name, run) in suites {
