@@ -15,6 +15,7 @@ mod open;
 mod put;
 mod raw;
 mod report;
+mod scan;
 mod size;
 mod spill;
 mod tail;
@@ -86,7 +87,11 @@ fn main() {
         ("engines", cache_engines::run),
         ("open", open::run),
         ("memtable", memtable::run),
+<<<<<<< HEAD
         ("mem", mem::run),
+=======
+        ("scan", scan::run),
+>>>>>>> h-scan
         ("size", size::run),
     ];
     for (name, run) in suites {
