@@ -11,7 +11,7 @@ static const char *const detail_names[] = {
     "replay_after",    "requested_bytes", "reserved_bytes", "sequence",    "used_bytes", "version",
     "call",            "cause",        "field",          "file",          "key",     "object",          "path",
     "root",            "shard",        "batch",          "rule",          "session_limit_bytes", "session_queued_bytes",
-    "session_read_ahead_bytes",
+    "session_read_ahead_bytes", "generation",  "next_generation", "row",     "column",  "requested",       "max",
 };
 
 enum { DETAIL_NAMES = sizeof detail_names / sizeof detail_names[0] };
