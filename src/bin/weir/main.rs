@@ -12,6 +12,7 @@ mod log;
 mod output;
 mod place;
 mod progress;
+mod rows;
 mod tail;
 mod text;
 mod verify;
