@@ -55,11 +55,7 @@ pub async fn sweep(store: &Store, shard: &ShardPath, env: &Env, age: Duration) -
 pub async fn plan(store: &Store, shard: &ShardPath, env: &Env, age: Duration) -> Result<Swept> {
     let removable = removable(store, shard, env, age).await?;
     let objects = || removable.iter().flat_map(|(_, objects)| objects);
-    Ok(Swept {
-        directories: removable.len() as u64,
-        objects: objects().count() as u64,
-        bytes: objects().map(|object| object.size).sum(),
-    })
+    Ok(Swept { directories: removable.len() as u64, objects: objects().count() as u64, bytes: objects().map(|object| object.size).sum() })
 }
 
 /// The directories that may go, with what is in them.

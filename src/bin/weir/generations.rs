@@ -32,8 +32,8 @@ impl Published {
         stream::iter(manifest.sstables.clone()).map(open).buffered(AT_ONCE).collect().await
     }
 
-    pub fn generation(&self) -> Option<&Arc<Generation>> {
-        self.opened.as_ref().ok()
+    pub fn generation(&self) -> Option<&Generation> {
+        self.opened.as_deref().ok()
     }
 }
 
@@ -112,7 +112,8 @@ impl Orphan {
     /// Those among `dirs`, which must have been listed before `manifest` was read: what was published since is not one.
     pub async fn among(place: &Place, shard: &ShardPath, dirs: &[String], manifest: &Manifest) -> Result<Vec<Self>> {
         let is_named = |dir: &str| manifest.sstables.iter().any(|table| directory(&table.path) == dir);
-        let mut found: Vec<_> = dirs.iter().filter_map(|dir| Some((parse_directory(dir)?, dir))).filter(|(_, dir)| !is_named(dir)).collect();
+        let mut found: Vec<_> =
+            dirs.iter().filter_map(|dir| Some((parse_directory(dir)?, dir))).filter(|(_, dir)| !is_named(dir)).collect();
         found.sort_unstable();
         let look = |(generation, path): (u64, &String)| {
             let path = path.clone();

@@ -136,7 +136,8 @@ mod tests {
 
     #[test]
     fn ages_are_rounded_down() {
-        for (seconds, text) in [(0, "0 seconds"), (1, "1 second"), (119, "1 minute"), (7200, "2 hours"), (86400, "1 day"), (180_000, "2 days")]
+        for (seconds, text) in
+            [(0, "0 seconds"), (1, "1 second"), (119, "1 minute"), (7200, "2 hours"), (86400, "1 day"), (180_000, "2 days")]
         {
             assert_eq!(age(Duration::from_secs(seconds)), text);
         }
