@@ -373,7 +373,7 @@ fn faults_and_damage_are_errors() {
 /// A snapshot, and a tailer from behind its cut, together see every row of a live writer once, in order.
 #[test]
 fn a_tailer_goes_on_where_a_snapshot_ends() {
-    for seed in 0..120 {
+    for seed in 0..60 {
         let world = Arc::new(World::new(seed));
         world.sim.run(async {
             let writer = world.writer(WriterConfig::default()).await.unwrap();
@@ -430,7 +430,7 @@ fn a_tailer_goes_on_where_a_snapshot_ends() {
 /// The same with a writer that logs generations, publishes them and lets its cursor trail (PITFALLS C4), while snapshots are taken.
 #[test]
 fn a_tailer_goes_on_where_a_snapshot_of_generations_ends() {
-    for seed in 0..150 {
+    for seed in 0..80 {
         let world = Arc::new(World::new(seed));
         world.sim.run(async {
             let epoch = world.manifests().claim(0).await.unwrap().writer_epoch;
