@@ -203,6 +203,12 @@ impl ShardWriter {
         self.0.spec.as_ref().map_or_else(|| self.0.encoder.schema(), |spec| spec.schema())
     }
 
+    /// What the writer's tables have in common, in MemTable mode.
+    #[must_use]
+    pub fn table_spec(&self) -> Option<&Arc<TableSpec>> {
+        self.0.spec.as_ref()
+    }
+
     /// What is visible now, in MemTable mode: every put that was acknowledged, and in a writer that is not durable every put that was
     /// admitted.
     ///
