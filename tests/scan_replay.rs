@@ -491,7 +491,7 @@ fn a_wal_only_writers_log_is_replayed() {
             let outcomes = Outcomes::default();
             for n in 0..40 {
                 writer.put_async(&batch(n * 10..n * 10 + 10), outcomes.record("put")).unwrap();
-                if n as u64 % (seed % 5 + 1) == 0 {
+                if (n as u64).is_multiple_of(seed % 5 + 1) {
                     world.sim.run_ready();
                 }
             }

@@ -152,10 +152,10 @@ pub async fn replay(
             continue;
         }
         let prepared = reader.prepare(&entry).map_err(|e| e.context(format_args!("the log's entry at position {}", entry.position)))?;
-        if tables.must_rotate(&entry, &prepared, &mut log).await? {
-            if let Some(ended) = tables.end()? {
-                rotate.rotate(ended).await?;
-            }
+        if tables.must_rotate(&entry, &prepared, &mut log).await?
+            && let Some(ended) = tables.end()?
+        {
+            rotate.rotate(ended).await?;
         }
         rotate.grown(tables.take(&entry, prepared)?)?;
     }
