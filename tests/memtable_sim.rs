@@ -96,7 +96,7 @@ fn every_read_agrees_with_a_plain_model() {
     let (failed, counts) = run_seeds(0..seeds, None);
     println!("{seeds} seeds in {:?}: {counts:?}", began.elapsed());
     if let Some((seed, violation)) = failed.iter().min() {
-        panic!("seed {seed}: {violation}\nreplay it with: WEIR_SEED={seed} cargo test --test memtable_sim every -- --nocapture");
+        panic!("seed {seed}: {violation}\nreplay it with: WEIR_SEED={seed} cargo test --test memtable_sim agrees -- --nocapture");
     }
     // Runs in which nothing happens prove nothing.
     if seeds < 200 {

@@ -38,8 +38,8 @@ async fn snapshot(story: &Story<'_>) -> (Seen, u64) {
     let world = story.world;
     let columns = Arc::clone(story.schemas.last().unwrap());
     let (view, cut) = snapshots::take(world, &world.calm_store(), &world.sim.env(), &columns).await.expect("a snapshot in good weather");
-    let (newest, contents) = (world.truth().newest(), world.truth().contents(cut));
-    assert_eq!(cut, newest, "a snapshot is cut before the log's end");
+    let contents = world.truth().contents(cut);
+    assert_eq!(cut, world.truth().newest(), "a snapshot is cut before the log's end");
     let what = format!("the last snapshot, cut at {cut}");
     (Seen { what, view, columns, contents, taken: world.now(), strict: story.strict() }, cut)
 }

@@ -67,7 +67,7 @@ pub fn config(world: &World, columns: &Columns) -> WriterConfig {
     let limits = Limits {
         max_rows: 50 + chance.below(*chance.pick(&[30, 300])),
         max_batches: 1 + chance.below(*chance.pick(&[4, 30])),
-        max_bytes: if chance.chance(500) { 160 * 1024 + chance.below(60_000) } else { 4 << 20 },
+        max_bytes: if world.fat.is_some() || chance.chance(500) { 240 * 1024 + chance.below(60_000) } else { 4 << 20 },
     };
     let data = DataOptions { batch_bytes: *chance.pick(&[200, 2000, 128 * 1024]), compression: Compression::None };
     let compaction = chance.chance(600).then(|| {
@@ -90,7 +90,7 @@ pub fn config(world: &World, columns: &Columns) -> WriterConfig {
         primary_key: columns.key_names(&world.rules),
         indexes: indexed.map(index).collect(),
         limits,
-        max_unflushed_bytes: limits.max_bytes + chance.below(limits.max_bytes),
+        max_unflushed_bytes: limits.max_bytes + chance.below(limits.max_bytes / 2),
         frozen_grace: *chance.pick(&[Duration::ZERO, Duration::from_millis(300), Duration::from_secs(600)]),
         compaction,
         data,
@@ -100,6 +100,14 @@ pub fn config(world: &World, columns: &Columns) -> WriterConfig {
     // A log-only writer cannot say what the key is, unless the schema does.
     let log_only = (world.rules.marked || world.rules.key.is_empty()) && chance.chance(60);
     WriterConfig { durable, trim_age: AGE, memtable: (!log_only).then_some(memtable), ..WriterConfig::default() }
+}
+
+impl std::fmt::Debug for Opening {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let WriterConfig { durable, memtable, .. } = &self.config;
+        let (columns, cached) = (self.columns.0.iter().map(|column| &column.name).collect::<Vec<_>>(), self.cache.is_some());
+        write!(f, "{} opens: durable {durable}, cache {cached}, columns {columns:?}, {memtable:?}", self.name)
+    }
 }
 
 impl Opening {
@@ -154,7 +162,7 @@ impl Life {
     /// Rows of one batch; keys collide, in the batch as well.
     pub fn random_rows(&self, world: &World, number: u64) -> Vec<Arc<Row>> {
         let chance = &world.chance;
-        let count = 1 + chance.below(*chance.pick(&[1, 3, 8, 8, 50]));
+        let count = 1 + chance.below(if world.fat.is_some() { 50 } else { *chance.pick(&[1, 3, 8, 8, 50]) });
         let rows = (0..count).map(|at| {
             let mut row = Row::default();
             for column in &self.opening.columns.0 {

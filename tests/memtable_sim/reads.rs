@@ -128,7 +128,8 @@ impl Seen {
         }
         // Mostly one that is there.
         let rows: Vec<&Arc<Row>> = self.contents.rows().map(|(_, row)| row).collect();
-        let there = (!rows.is_empty() && chance.chance(800)).then(|| chance.pick(&rows).get(column.id)).filter(|value| *value != Value::Null);
+        let there =
+            (!rows.is_empty() && chance.chance(800)).then(|| chance.pick(&rows).get(column.id)).filter(|value| *value != Value::Null);
         let value = there.unwrap_or_else(|| match column.data_type {
             DataType::Utf8 => Value::Text((*chance.pick(&NAMES)).to_owned()),
             _ => Value::Int(chance.below(50) as i64),
@@ -212,7 +213,13 @@ impl Seen {
     }
 
     /// Together, generation and position go up with every row, and name one version for good.
-    fn check_places(&self, found: &[(Option<Value>, Option<Value>)], numbers: &[u64], places: Option<&mut Places>, context: &dyn Fn() -> String) {
+    fn check_places(
+        &self,
+        found: &[(Option<Value>, Option<Value>)],
+        numbers: &[u64],
+        places: Option<&mut Places>,
+        context: &dyn Fn() -> String,
+    ) {
         let number = |value: &Option<Value>| match value {
             Some(Value::Int(number)) => Some(*number as u64),
             _ => None,

@@ -120,7 +120,7 @@ impl<'w> Story<'w> {
         let world = self.world;
         let config = config(world, self.columns());
         let opening = self.opening(config);
-        world.event(|| format!("{} opens: {:?}", opening.name, opening.config));
+        world.event(|| format!("{opening:?}"));
         if world.chance.chance(150) {
             return self.die_opening(opening).await;
         }
@@ -217,7 +217,7 @@ impl<'w> Story<'w> {
         if paused {
             old.opening.process.pause();
         }
-        world.event(|| format!("{} takes over from epoch {}: {:?}", opening.name, old.epoch, opening.config));
+        world.event(|| format!("epoch {} is taken over: {opening:?}", old.epoch));
         let mut opened = None;
         for attempt in 0..8 {
             match opening.clone().open(world).await {
@@ -275,6 +275,7 @@ impl<'w> Story<'w> {
         let error = error.expect("a writer that was taken over went on");
         world.event(|| format!("{} of epoch {} learns: {error}", old.opening.name, old.epoch));
         assert!(matches!(error.kind(), ErrorKind::Fenced | ErrorKind::Poisoned), "{} {error}", error.kind().name());
+        world.count(if error.kind() == ErrorKind::Fenced { "fenced" } else { "poisoned" }, 1);
         let last = old.all_answers(world).await;
         if let Err(last) = last {
             assert_eq!(last.kind(), error.kind());
@@ -389,7 +390,7 @@ impl<'w> Story<'w> {
         world.event(|| format!("{} compacts: {merged:?}", life.opening.name));
         match merged {
             Err(error) if life.memtable().is_none() => assert_eq!(error.kind(), ErrorKind::Unsupported),
-            Err(error) if error.kind() == ErrorKind::Storage && self.disturbed() => {}
+            Err(error) if of_the_store(&error) && self.disturbed() => {}
             merged => {
                 world.count("explicit compactions", *merged.as_ref().unwrap_or(&0));
                 if let Some(life) = &mut self.life {
@@ -438,7 +439,8 @@ impl<'w> Story<'w> {
             return;
         }
         let place = *world.chance.pick(&["_gen_", "_gen_", "data.arrow", "index.weir", "/manifest/", "/manifest/", "/wal/", ""]);
-        let op = *world.chance.pick(&[Op::Create, Op::Create, Op::Create, Op::Get, Op::Body, Op::GetRange, Op::Head, Op::List, Op::ListDirs]);
+        let op =
+            *world.chance.pick(&[Op::Create, Op::Create, Op::Create, Op::Get, Op::Body, Op::GetRange, Op::Head, Op::List, Op::ListDirs]);
         let fault = match (op, world.chance.below(9)) {
             (Op::Create, 0) => Fault::ExistsAfter,
             (Op::Create, 1) => Fault::ExistsBefore,
@@ -510,8 +512,12 @@ fn refused(world: &World, error: &Error) -> bool {
     refused
 }
 
+/// What a fault of the store may look like.
+fn of_the_store(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::Storage | ErrorKind::StorageFull | ErrorKind::PermissionDenied)
+}
+
 fn may_fail_to_open(error: &Error) -> bool {
-    let kinds = [ErrorKind::Storage, ErrorKind::StorageFull, ErrorKind::PermissionDenied, ErrorKind::Conflict, ErrorKind::Fenced];
     // A claim or a sentinel that is settled too late.
-    kinds.contains(&error.kind()) || error.kind() == ErrorKind::Poisoned
+    of_the_store(error) || matches!(error.kind(), ErrorKind::Conflict | ErrorKind::Fenced | ErrorKind::Poisoned)
 }

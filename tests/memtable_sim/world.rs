@@ -20,8 +20,8 @@ use weir::store::{Backend, Created, Object, ObjectInfo, Part, Store};
 use weir::wal::entry::{SchemaCache, decode};
 
 use super::model::{Columns, Contents, Op, Rules, operations};
-use crate::support::{Chaos, Fault, FaultStore, SeededRandom, Sim};
 use crate::support::Op as StoreOp;
+use crate::support::{Chaos, Fault, FaultStore, SeededRandom, Sim};
 
 /// The age below which nothing is removed: simulated operations take seconds.
 pub const AGE: Duration = Duration::from_secs(3600);
@@ -137,7 +137,7 @@ impl World {
             _ => Some(Chaos::stormy()),
         };
         let ids = *chance.pick(&[4, 12, 40]);
-        let fat = chance.chance(120).then(|| 20 + chance.below(400));
+        let fat = chance.chance(150).then(|| 50 + chance.below(500));
         Self { seed, sim, chance, rules, ids, fat, faults, weather, truth, disturbed: false.into(), trace }
     }
 
@@ -334,7 +334,9 @@ impl Observer {
         for (position, landed) in &truth.log {
             if landed.generation.is_some_and(|generation| (generation < current) != (*position <= cursor)) {
                 let generation = landed.generation;
-                wrong.push(format!("manifest {version}: cursor {cursor}, fills {current}; entry {position} is of generation {generation:?}"));
+                wrong.push(format!(
+                    "manifest {version}: cursor {cursor}, fills {current}; entry {position} is of generation {generation:?}"
+                ));
             }
         }
         truth.manifest = manifest;
