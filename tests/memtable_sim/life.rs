@@ -199,7 +199,7 @@ impl Life {
         puts.admitted.len() - 1
     }
 
-    /// Puts or deletes, without waiting; `None` if there was no room.
+    /// Puts or deletes, without waiting; `None` if there was no room, or never can be.
     pub fn write(&mut self, world: &World) -> Result<Option<usize>> {
         let number = self.number(world);
         let chance = &world.chance;
@@ -231,6 +231,7 @@ impl Life {
                 world.count("backpressure", 1);
                 Ok(None)
             }
+            Err(error) if refused(world, &error) => Ok(None),
             Err(error) => Err(error),
         }
     }
@@ -395,6 +396,13 @@ impl Life {
         world.count("compactions", stats.compactions);
         world.count("replayed rows", stats.replayed_rows);
     }
+}
+
+/// What was too large for a table.
+pub fn refused(world: &World, error: &Error) -> bool {
+    let refused = error.kind() == ErrorKind::InvalidArgument && world.fat.is_some();
+    world.count("refused for their size", refused.into());
+    refused
 }
 
 /// Whether a writer that lives has ended, and of what.

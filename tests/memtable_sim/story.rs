@@ -10,7 +10,7 @@ use weir::generation::sweep::sweep;
 use weir::wal::trim::trim;
 use weir::writer::WriterConfig;
 
-use super::life::{Life, Opening, config};
+use super::life::{Life, Opening, config, refused};
 use super::model::{ColumnId, Columns};
 use super::reads::Seen;
 use super::snapshots;
@@ -204,7 +204,6 @@ impl<'w> Story<'w> {
         while world.chance.chance(700) {
             match old.write(world) {
                 Ok(_) => {}
-                Err(error) if refused(world, &error) => {}
                 Err(error) => {
                     self.life = Some(old);
                     return self.went(Err(error));
@@ -263,7 +262,6 @@ impl<'w> Story<'w> {
                     Ok(Some(_)) => old.flush(world).await,
                     // No room: what would make some fails.
                     Ok(None) => old.wait_capacity(world).await,
-                    Err(error) if refused(world, &error) => Ok(()),
                     Err(error) => Err(error),
                 };
                 if let Err(ended) = wrote {
@@ -330,7 +328,6 @@ impl<'w> Story<'w> {
                 Ok(Some(_)) if world.chance.chance(400) => life.flush(world).await,
                 Ok(Some(_)) => Ok(()),
                 Ok(None) => life.wait_capacity(world).await,
-                Err(error) if refused(world, &error) => Ok(()),
                 Err(error) => Err(error),
             };
             self.went(outcome);
@@ -503,13 +500,6 @@ impl<'w> Story<'w> {
         }
         world.event(|| format!("old things are removed, the cursor is at {cursor}"));
     }
-}
-
-/// What was too large for a table.
-fn refused(world: &World, error: &Error) -> bool {
-    let refused = error.kind() == ErrorKind::InvalidArgument && world.fat.is_some();
-    world.count("refused for their size", refused.into());
-    refused
 }
 
 /// What a fault of the store may look like.
