@@ -359,7 +359,7 @@ impl Life {
             puts.after(visible)
         };
         let what = format!("{} epoch {}, {visible} puts visible", self.opening.name, self.epoch);
-        Ok(Seen { what, view, columns: Arc::clone(&self.opening.columns), contents, taken: world.now(), strict })
+        Ok(Seen { what, view, columns: Arc::clone(&self.opening.columns), contents, taken: world.now(), strict, partial: false })
     }
 
     /// Memory stays below its limits.

@@ -21,6 +21,8 @@ pub struct Seen {
     pub taken: Duration,
     /// Whether a key that was deleted must be known as such: no compaction may have dropped the deletion.
     pub strict: bool,
+    /// Whether the view has columns that are not known here.
+    pub partial: bool,
 }
 
 /// Where versions were found, for as long as no compaction moves them.
@@ -54,12 +56,13 @@ impl Seen {
 
     /// All rows, and all keys.
     pub async fn check_all(&self, world: &World) {
-        let all = ScanRequest { with_position: true, with_generation: true, ..ScanRequest::default() };
+        let columns = self.partial.then(|| self.columns.0.iter().map(|column| column.name.clone()).collect());
+        let all = ScanRequest { columns: columns.clone(), with_position: true, with_generation: true, ..ScanRequest::default() };
         self.scanned(world, all, None).await.unwrap();
         if !world.rules.key.is_empty() {
             let mut keys: Vec<Key> = self.contents.versions().map(|version| version.key.clone()).collect();
             keys.extend((0..5).map(|_| random_key(world, 5)));
-            self.got(world, &keys, None).await.unwrap();
+            self.got(world, &keys, columns).await.unwrap();
         }
     }
 
@@ -88,7 +91,7 @@ impl Seen {
             pushdown: *chance.pick(&[Pushdown::Auto, Pushdown::Auto, Pushdown::Never, Pushdown::Always]),
             ..ScanRequest::default()
         };
-        if chance.chance(500) {
+        if self.partial || chance.chance(500) {
             let mut left = self.columns.0.clone();
             let mut chosen = Vec::new();
             for _ in 0..chance.below(left.len() as u64 + 1) {
@@ -248,7 +251,7 @@ impl Seen {
         if chance.chance(300) {
             keys.push(keys[0].clone());
         }
-        let projection = chance.chance(500).then(|| {
+        let projection = (self.partial || chance.chance(500)).then(|| {
             let columns = self.columns.0.iter().filter(|_| chance.chance(500));
             columns.map(|column| column.name.clone()).collect::<Vec<_>>()
         });

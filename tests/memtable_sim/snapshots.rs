@@ -1,68 +1,72 @@
 //! The same reads from another process, which holds no claim.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
+use weir::cache::Cache;
 use weir::env::Env;
 use weir::error::{ErrorKind, Result};
-use weir::memtable::{Limits, MemTable, TableSpec, Visibility};
-use weir::scan::replay::{ReplayRange, ReplayedTable, replay};
-use weir::scan::{GenerationHandle, GenerationList, View};
-use weir::shard::manifest::ManifestStore;
+use weir::memtable::index::{IndexDefinition, IndexKind};
+use weir::scan::snapshot::{Snapshot, SnapshotOptions};
 use weir::store::Store;
-use weir::wal::{TailerOptions, WalTailer};
 
-use super::life::manifest_options;
 use super::model::Columns;
 use super::reads::Seen;
 use super::story::Story;
-use super::world::{World, shard};
+use super::world::{AGE, World, shard};
 
-/// A snapshot of everything that is durable, and its cut.
-pub async fn take(world: &World, store: &Store, env: &Env, columns: &Arc<Columns>) -> Result<(View, u64)> {
-    let schema = columns.schema(&world.rules);
-    let spec = TableSpec::new(&schema, columns.key_names(&world.rules).as_deref(), &[], Limits::default())?;
-    let manifests = ManifestStore::new(store.clone(), shard(), env.clone(), manifest_options());
-    let manifest = manifests.latest().await?.unwrap_or_default();
-    let after = manifest.replay_after_wal_entry_position;
-    let options = TailerOptions { from: after + 1, ..TailerOptions::default() };
-    let tailer = WalTailer::open(store.clone(), shard(), options, env.clone())?;
-    let range = ReplayRange { after, end: None, epoch: None, current_generation: manifest.current_generation.max(1) };
-    let tables: Mutex<Vec<Arc<MemTable>>> = Mutex::default();
-    let rotate = |table: ReplayedTable| {
-        tables.lock().unwrap().push(table.table);
-        async { Ok(()) }
+/// A snapshot under today's schema, or under that of what is there, and its cut. With `wal`: of everything that is durable.
+pub async fn take(story: &Story<'_>, store: &Store, env: &Env, wal: bool) -> Result<(Seen, u64)> {
+    let (world, today) = (story.world, story.schemas.last().expect("there is always a schema"));
+    let (taken, strict) = (world.now(), story.strict());
+    let named = world.chance.chance(500);
+    let indexed = today.0.iter().find(|column| column.nullable).filter(|_| named && world.chance.chance(300));
+    let index = |column: &super::model::Column| IndexDefinition { name: "one".into(), kind: IndexKind::BTree, column: column.name.clone() };
+    let options = SnapshotOptions {
+        schema: named.then(|| today.schema(&world.rules).as_ref().clone()),
+        primary_key: if named { today.key_names(&world.rules) } else { None },
+        indexes: indexed.map(index).into_iter().collect(),
+        wal,
+        ..SnapshotOptions::default()
     };
-    let replayed = replay(&tailer, &spec, Visibility::Durable, range, rotate).await?;
-    let mut tables = tables.into_inner().unwrap();
-    tables.extend(replayed.last.map(|last| last.table));
-    let handles = manifest.sstables.into_iter().rev().map(|table| GenerationHandle::new(store.clone(), shard(), table, None));
-    let generations = Arc::new(GenerationList::new(handles.collect()));
-    let tables = tables.iter().rev().map(MemTable::snapshot).collect();
-    Ok((View::new(spec, tables, generations), replayed.tip))
+    let cache = world.chance.chance(400).then(|| Cache::builtin(1 << 20, env.clock.clone()));
+    let snapshot = Snapshot::open(store.clone(), shard(), env.clone(), cache.as_ref(), options).await?;
+    let mut columns = Columns::of(snapshot.schema(), &world.rules, &story.schemas);
+    // What was dropped since may be there in some rows and gone from others.
+    let all = columns.0.len();
+    columns.0.retain(|column| today.0.iter().any(|other| other.id == column.id));
+    let partial = columns.0.len() < all;
+    let contents = world.truth().contents(snapshot.cut());
+    let what = format!("a snapshot, wal {wal}, schema named {named}, cut at {}", snapshot.cut());
+    let seen = Seen { what, view: snapshot.view().clone(), columns: Arc::new(columns), contents, taken, strict, partial };
+    Ok((seen, snapshot.cut()))
+}
+
+/// Whether nothing was ever put, as far as the log knows.
+pub fn is_blank(world: &World) -> bool {
+    world.truth().log.values().all(|landed| landed.sentinel)
 }
 
 /// A snapshot shows exactly what is in the log up to its cut; what was in the log before it was taken is in it.
 pub async fn check(story: &mut Story<'_>) {
     let world = story.world;
     let (store, env) = (world.store("reader"), world.sim.env());
-    let columns = Arc::clone(story.schemas.last().unwrap());
-    let before = world.truth().newest();
-    let (taken, strict) = (world.now(), story.strict());
-    match take(world, &store, &env, &columns).await {
-        Ok((view, cut)) => {
+    let (before, taken, blank) = (world.truth().newest(), world.now(), is_blank(world));
+    let wal = world.chance.chance(850);
+    match take(story, &store, &env, wal).await {
+        Ok((mut seen, cut)) => {
             let newest = world.truth().newest();
-            assert!((before..=newest).contains(&cut), "the cut is at {cut}, the log was at {before} and is at {newest}");
-            let contents = world.truth().contents(cut);
-            world.event(|| format!("a snapshot, cut at {cut}"));
+            assert!(cut <= newest && (cut >= before || !wal), "the cut is at {cut}, the log was at {before} and is at {newest}");
+            world.event(|| seen.what.clone());
             world.count("snapshots", 1);
-            let seen = Seen { what: format!("a snapshot, cut at {cut}"), view, columns, contents, taken, strict: strict && story.strict() };
+            seen.strict &= story.strict();
             seen.check(world, None).await;
             story.keep(seen);
         }
-        // Merged and swept, or trimmed, while it was taken.
-        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Trimmed) && world.now() - taken >= super::world::AGE => {}
         Err(error) if error.kind() == ErrorKind::Storage => world.count("failed snapshots", 1),
-        // The cursor moved on under its eyes, which is no fault; or nobody wrote anything.
+        // Nothing is there that would tell a schema.
+        Err(error) if error.kind() == ErrorKind::NotFound && (blank || !wal) => {}
+        // Merged and swept, or trimmed, while it was taken.
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Trimmed) && world.now() - taken >= AGE => {}
         Err(error) => panic!("a snapshot: {} {error}", error.kind().name()),
     }
 }
