@@ -50,7 +50,8 @@ pub fn is_blank(world: &World) -> bool {
 pub async fn check(story: &mut Story<'_>) {
     let world = story.world;
     let (store, env) = (world.store("reader"), world.sim.env());
-    let (before, taken, blank) = (world.truth().newest(), world.now(), is_blank(world));
+    let blank = is_blank(world);
+    let (before, taken) = (world.truth().newest(), world.now());
     let wal = world.chance.chance(850);
     match take(story, &store, &env, wal).await {
         Ok((mut seen, cut)) => {
