@@ -103,17 +103,17 @@ fn every_read_agrees_with_a_plain_model() {
         return;
     }
     for (what, often) in [
-        ("backpressure", 20),
+        ("backpressure", 2),
         ("compactions", 2),
         ("crashes", 1),
         ("deaths at the opening", 5),
         ("evolutions", 1),
         ("explicit compactions", 5),
-        ("failed flushes", 2),
-        ("fenced", 20),
+        ("failed flushes", 10),
+        ("fenced", 4),
         ("flushes", 1),
         ("lives", 1),
-        ("poisoned", 20),
+        ("poisoned", 200),
         ("puts", 1),
         ("replayed rows", 1),
         ("snapshots", 1),
