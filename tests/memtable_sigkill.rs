@@ -362,7 +362,14 @@ impl Killer {
         let known: Vec<Row> = log.rows.values().copied().collect();
         let differs = found.iter().zip(&known).position(|(found, known)| found != known).unwrap_or(found.len().min(known.len()));
         let around = |rows: &[Row]| rows[differs.saturating_sub(2).min(rows.len())..rows.len().min(differs + 3)].to_vec();
-        assert!(found == known, "{} rows, not {}; from row {differs} on {:?}, not {:?}", found.len(), known.len(), around(&found), around(&known));
+        assert!(
+            found == known,
+            "{} rows, not {}; from row {differs} on {:?}, not {:?}",
+            found.len(),
+            known.len(),
+            around(&found),
+            around(&known)
+        );
         found.len() as u64
     }
 
@@ -382,7 +389,8 @@ impl Killer {
     /// A last writer flushes everything and closes; then what is old goes. Returns how many directories were swept.
     fn clean_up(&self, life: u64) -> u64 {
         let keyed = is_keyed(life);
-        let open = || runtime::block_on(ShardWriter::open(store(&self.dir), shard(keyed), &schema(), config(life), runtime::env()), -1).unwrap();
+        let open =
+            || runtime::block_on(ShardWriter::open(store(&self.dir), shard(keyed), &schema(), config(life), runtime::env()), -1).unwrap();
         open().close(None).unwrap();
         // One more version, so that nothing is young by the newest one's time.
         open().close(None).unwrap();
@@ -428,7 +436,8 @@ fn tables_and_generations_survive_sigkill() {
     let kills = number("WEIR_KILLS").unwrap_or(200);
     let seed = number("WEIR_SEED").unwrap_or(1);
     let dir = tempfile::tempdir().unwrap();
-    let mut killer = Killer { dir: dir.path().to_owned(), chance: SeededRandom::new(seed), heard: Arc::default(), logs: Default::default() };
+    let mut killer =
+        Killer { dir: dir.path().to_owned(), chance: SeededRandom::new(seed), heard: Arc::default(), logs: Default::default() };
     let began = Instant::now();
     for life in 0..kills {
         killer.kill_one(life);
@@ -457,6 +466,7 @@ fn tables_and_generations_survive_sigkill() {
         heard.flushed,
         heard.compactions
     );
-    let enough = heard.opened * 2 > kills && acked > kills && heard.replayed > kills && heard.flushed * 20 > kills && heard.compactions * 40 > kills;
+    let enough =
+        heard.opened * 2 > kills && acked > kills && heard.replayed > kills && heard.flushed * 20 > kills && heard.compactions * 40 > kills;
     assert!(enough && swept * 10 > kills, "too little happened to prove anything");
 }

@@ -291,7 +291,7 @@ impl Life {
         let (done, answer) = completion();
         self.writer.flush_async(done);
         let ack = outcome(answer).await?;
-        assert!(ack.sequence as usize >= admitted.min(ack.sequence as usize));
+        assert_eq!(ack.sequence as usize, admitted);
         self.durable_to(world, admitted);
         Ok(())
     }
@@ -355,7 +355,7 @@ impl Life {
         let contents = {
             let truth = world.truth();
             let puts = &truth.lives[&self.epoch];
-            assert!(visible <= puts.admitted.len() && visible >= self.acknowledged.min(puts.admitted.len()));
+            assert!((self.acknowledged..=puts.admitted.len()).contains(&visible), "{visible} puts are visible");
             puts.after(visible)
         };
         let what = format!("{} epoch {}, {visible} puts visible", self.opening.name, self.epoch);

@@ -175,7 +175,7 @@ impl Seen {
             assert!(batch.num_rows() > 0 && batch.schema_ref() == stream.schema(), "{}", context());
             assert!(request.batch_rows == 0 || batch.num_rows() <= request.batch_rows, "{}", context());
             got.extend(values(&batch));
-            // PITFALLS: a scan that is dropped midway leaves nothing behind.
+            // Who drops a scan midway leaves nothing behind.
             if world.chance.chance(10) {
                 return Ok(());
             }
