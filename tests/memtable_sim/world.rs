@@ -256,7 +256,8 @@ impl Observer {
         } else {
             return None;
         }
-        // Without a checksum, as Lance writes them.
+        // Without a commit id, and so without a checksum, as Lance writes them.
+        manifest.commit_id = Bytes::new();
         Some(manifest.encode_to_vec().into())
     }
 
