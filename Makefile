@@ -126,11 +126,13 @@ bench-libraries:
 SEEDS ?= 100000
 KILLS ?= 5000
 SPILL_SEEDS ?= 20000
-soak: ## the randomised protocol, spill and kill tests for long (SEEDS=… SPILL_SEEDS=… KILLS=…)
+MEMTABLE_SEEDS ?= 50000
+soak: ## the randomised protocol, MemTable, spill and kill tests for long (SEEDS=… MEMTABLE_SEEDS=… SPILL_SEEDS=… KILLS=…)
 	WEIR_SEEDS=$(SEEDS) $(CARGO) test $(CARGO_FLAGS) --profile $(TEST_PROFILE) --test protocol_sim -- --nocapture
 	WEIR_SEEDS=$(SPILL_SEEDS) $(CARGO) test $(CARGO_FLAGS) --profile $(TEST_PROFILE) --test spill_property --test spill_object -- --nocapture
-	WEIR_KILLS=$(KILLS) $(CARGO) test $(CARGO_FLAGS) --profile $(TEST_PROFILE) --test sigkill --test spill_sigkill -- --nocapture
+	WEIR_KILLS=$(KILLS) $(CARGO) test $(CARGO_FLAGS) --profile $(TEST_PROFILE) --test sigkill --test memtable_sigkill --test spill_sigkill -- --nocapture
 	WEIR_SEEDS=$(SEEDS) $(CARGO) test $(CARGO_FLAGS) --profile $(TEST_PROFILE) --test cache_model -- --nocapture
+	WEIR_SEEDS=$(MEMTABLE_SEEDS) $(CARGO) test $(CARGO_FLAGS) --profile $(TEST_PROFILE) --test memtable_sim -- --nocapture
 
 clean: ## remove all that was built or fetched
 	$(CARGO) clean

@@ -377,7 +377,12 @@ impl FlushTurn {
             None => (Vec::new(), None),
         };
         let granted = state.grant();
-        drop(state);
+        // Who waits still, and came when this table was the one to be flushed, waits for the one that is filled (PITFALLS F3).
+        if state.room.waits_for_flush(state.unflushed()) {
+            shared.relieve(state, true);
+        } else {
+            drop(state);
+        }
         // The memory of a whole table goes here, outside of the lock.
         drop(flushed);
         waiters.into_iter().chain(granted).for_each(|waiter| waiter.complete(Ok(Ack::default())));

@@ -303,6 +303,12 @@ impl Sim {
         }
     }
 
+    /// Kills every process that there ever was. Tasks hold the simulation that holds them, so this is what frees the memory in the end.
+    pub fn kill_all(&self) {
+        let last = self.0.tasks.lock().unwrap().next_process;
+        (1..=last).for_each(|id| Process { id, sim: self.clone() }.kill());
+    }
+
     /// How many tasks have not ended.
     pub fn tasks(&self) -> usize {
         self.0.tasks.lock().unwrap().by_id.len()
