@@ -2,9 +2,9 @@
 
 use std::ffi::{CString, c_char, c_int, c_void};
 
+use arrow_array::RecordBatch;
 use arrow_array::ffi::{FFI_ArrowArray, FFI_ArrowSchema};
 use arrow_array::ffi_stream::FFI_ArrowArrayStream;
-use arrow_array::RecordBatch;
 use arrow_schema::{Schema, SchemaRef};
 
 use super::export_array::export_batch;

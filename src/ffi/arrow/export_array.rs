@@ -30,6 +30,11 @@ struct Block {
     _bits: Vec<Buffer>,
 }
 
+// SAFETY: nothing writes to it once it is made but consumers of the arrays, each to his own; the last share may be dropped on any thread.
+unsafe impl Send for Block {}
+// SAFETY: the same.
+unsafe impl Sync for Block {}
+
 /// `batch`, sharing its buffers.
 pub(crate) fn export_batch(batch: RecordBatch) -> FFI_ArrowArray {
     let mut bits = Vec::new();
