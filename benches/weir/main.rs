@@ -15,6 +15,7 @@ mod open;
 mod put;
 mod raw;
 mod report;
+mod scan;
 mod size;
 mod spill;
 mod tail;
@@ -87,6 +88,7 @@ fn main() {
         ("open", open::run),
         ("memtable", memtable::run),
         ("mem", mem::run),
+        ("scan", scan::run),
         ("size", size::run),
     ];
     for (name, run) in suites {
