@@ -318,6 +318,10 @@ enum WeirResult
    * A `WeirCacheValue *`.
    */
   WEIR_RESULT_CACHE_VALUE = 9,
+  /**
+   * A `WeirSnapshot *`.
+   */
+  WEIR_RESULT_SNAPSHOT = 10,
 };
 #ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L
@@ -464,13 +468,113 @@ typedef int32_t WeirCacheKind;
 #endif // __cplusplus
 
 /**
+ * Kinds of secondary indexes.
+ */
+enum WeirIndex
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : int32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+  /**
+   * Ordered: equality, ranges, order, nulls.
+   */
+  WEIR_INDEX_BTREE = 0,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum WeirIndex WeirIndex;
+#else
+typedef int32_t WeirIndex;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
+/**
+ * How a column is compared with a value. A null is equal to nothing, less than nothing and greater than nothing; −0 is 0, and every NaN
+ * is one value above all others.
+ */
+enum WeirCompare
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : int32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+  /**
+   * Equal to the value.
+   */
+  WEIR_COMPARE_EQ = 0,
+  /**
+   * Not equal to the value, and not null.
+   */
+  WEIR_COMPARE_NE = 1,
+  /**
+   * Less than the value.
+   */
+  WEIR_COMPARE_LT = 2,
+  /**
+   * Less than the value or equal to it.
+   */
+  WEIR_COMPARE_LE = 3,
+  /**
+   * Greater than the value.
+   */
+  WEIR_COMPARE_GT = 4,
+  /**
+   * Greater than the value or equal to it.
+   */
+  WEIR_COMPARE_GE = 5,
+  /**
+   * Null. Takes no value.
+   */
+  WEIR_COMPARE_IS_NULL = 6,
+  /**
+   * Not null. Takes no value.
+   */
+  WEIR_COMPARE_IS_NOT_NULL = 7,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum WeirCompare WeirCompare;
+#else
+typedef int32_t WeirCompare;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
+/**
+ * What there is under a key.
+ */
+enum WeirKey
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : uint8_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+  /**
+   * It was never put, or what was known of it was merged away with its deletion.
+   */
+  WEIR_KEY_MISSING = 0,
+  /**
+   * A row.
+   */
+  WEIR_KEY_FOUND = 1,
+  /**
+   * It was deleted.
+   */
+  WEIR_KEY_DELETED = 2,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum WeirKey WeirKey;
+#else
+typedef uint8_t WeirKey;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
+/**
  * The owner of a shard, which appends one entry per call and buffers nothing. All functions may be called from any thread at
  * once; appends take turns.
  */
 typedef struct WeirAppender WeirAppender;
 
 /**
- * A batch, as `_async` calls give it. Immutable; it may be used from any thread.
+ * A batch, as `_async` calls and scans give it. Immutable; it may be used from any thread.
  */
 typedef struct WeirBatch WeirBatch;
 
@@ -520,10 +624,21 @@ typedef struct WeirManifest WeirManifest;
 typedef struct WeirQueue WeirQueue;
 
 /**
+ * A scan: rows of one moment, read as they are asked for. All functions may be called from any thread at once; weir_scan_next() calls
+ * take turns.
+ */
+typedef struct WeirScan WeirScan;
+
+/**
  * What is shared by all that is opened through it: object stores with their settings, and metrics. It may be used from any
  * thread.
  */
 typedef struct WeirSession WeirSession;
+
+/**
+ * One moment of a shard: its generations, and the rows that only its log has. All functions may be called from any thread at once.
+ */
+typedef struct WeirSnapshot WeirSnapshot;
 
 /**
  * What was spilled: bytes, or batches. Deleted, and its bytes returned to the budget, when it is freed and no reader, stream or mapped
@@ -813,7 +928,7 @@ typedef struct {
    */
   uint64_t queue_bytes;
   /**
-   * What its MemTables hold: 0, there are none yet.
+   * What its MemTables hold.
    */
   uint64_t memtable_bytes;
   /**
@@ -884,6 +999,28 @@ typedef struct {
 } WeirTrimOptions;
 
 /**
+ * A secondary index over one column.
+ */
+typedef struct {
+  /**
+   * Its name, unique within the shard: 1 to 64 letters, digits, `-` and `_`.
+   */
+  const char *name;
+  /**
+   * The column that it is over.
+   */
+  const char *column;
+  /**
+   * A `WEIR_INDEX_*`.
+   */
+  int32_t kind;
+  /**
+   * Must be 0.
+   */
+  int32_t reserved;
+} WeirIndexDefinition;
+
+/**
  * Options of weir_writer_open().
  */
 typedef struct {
@@ -905,9 +1042,10 @@ typedef struct {
    */
   uint8_t validate;
   /**
-   * Must be 0.
+   * 1 (default): what was put can be read at once (weir_writer_scan(), weir_writer_get()), is flushed to generations in the background, and
+   * the log behind it may be trimmed. 0: the writer writes the log and nothing else.
    */
-  uint8_t reserved;
+  uint8_t enable_memtable;
   /**
    * Compression of entries, a `WEIR_COMPRESSION_*`; default none. Lance reads compressed entries only if it is built for it.
    */
@@ -944,6 +1082,69 @@ typedef struct {
    * Milliseconds that opening may take; < 0 (default) = for ever.
    */
   int64_t open_timeout_ms;
+  /**
+   * The memory at which a MemTable is frozen and flushed, its indexes included; default 268435456 (256 MiB). This and all that follows is
+   * of writers with `enable_memtable`.
+   */
+  uint64_t max_memtable_bytes;
+  /**
+   * The rows at which it is; default 4000000.
+   */
+  uint64_t max_memtable_rows;
+  /**
+   * The batches at which it is; default 262144.
+   */
+  uint64_t max_memtable_batches;
+  /**
+   * Bytes in MemTables that are not flushed at which puts wait for room; default 1073741824 (1 GiB).
+   */
+  uint64_t max_unflushed_bytes;
+  /**
+   * Milliseconds for which a MemTable stays in memory after it was flushed, so that reads need no storage; default 0, at most an hour.
+   */
+  int64_t frozen_grace_ms;
+  /**
+   * The names of the columns that are the primary key, in the key's order; NULL (default) = those that the schema's metadata marks
+   * (`lance-schema:unenforced-primary-key`), if any. Without a key, every row stays: nothing is replaced, deleted or got by key.
+   */
+  const char *const *primary_key;
+  /**
+   * How many there are.
+   */
+  size_t primary_key_len;
+  /**
+   * Secondary indexes; NULL (default) = none. Scans use them where comparisons allow it.
+   */
+  const WeirIndexDefinition *indexes;
+  /**
+   * How many there are.
+   */
+  size_t indexes_len;
+  /**
+   * 1 (default): generations are merged in the background. 0: only by weir_writer_compact().
+   */
+  uint8_t compaction;
+  /**
+   * Must be 0.
+   */
+  uint8_t reserved2[3];
+  /**
+   * The fewest generations that are worth a merge, at least 2; default 4.
+   */
+  uint32_t compaction_min_generations;
+  /**
+   * The most generations of one merge; default 16.
+   */
+  uint32_t compaction_max_generations;
+  /**
+   * Must be 0.
+   */
+  uint32_t reserved3;
+  /**
+   * The most that the generations of one merge may take on storage together, in bytes; default 268435456 (256 MiB). A merge takes about this
+   * much memory.
+   */
+  uint64_t compaction_max_bytes;
 } WeirWriterOptions;
 
 /**
@@ -1097,10 +1298,254 @@ typedef struct {
    */
   uint64_t reserved_bytes;
   /**
-   * The limit on the sum.
+   * The limit on the sum of these three.
    */
   uint64_t limit_bytes;
+  /**
+   * In the MemTable that is filled.
+   */
+  uint64_t memtable_bytes;
+  /**
+   * In MemTables that are frozen and not flushed.
+   */
+  uint64_t frozen_bytes;
+  /**
+   * In MemTables that were flushed and stay for a while.
+   */
+  uint64_t kept_bytes;
+  /**
+   * The limit on what is filled and frozen; 0 without MemTables.
+   */
+  uint64_t unflushed_limit_bytes;
 } WeirWriterMemory;
+
+/**
+ * A writer's MemTables and generations. Set `struct_size` before the call.
+ */
+typedef struct {
+  /**
+   * `sizeof(WeirMemTableStats)` as the caller knows it: no more is written.
+   */
+  uint32_t struct_size;
+  /**
+   * 0.
+   */
+  uint32_t reserved;
+  /**
+   * The generation that the MemTable becomes that is filled.
+   */
+  uint64_t active_generation;
+  /**
+   * Its rows, with superseded ones and deletions.
+   */
+  uint64_t active_rows;
+  /**
+   * Its batches.
+   */
+  uint64_t active_batches;
+  /**
+   * The memory that it takes, in bytes.
+   */
+  uint64_t active_bytes;
+  /**
+   * MemTables that are frozen and not flushed.
+   */
+  uint64_t frozen_tables;
+  /**
+   * Their rows.
+   */
+  uint64_t frozen_rows;
+  /**
+   * The memory that they take.
+   */
+  uint64_t frozen_bytes;
+  /**
+   * The memory of MemTables that were flushed and stay for a while.
+   */
+  uint64_t kept_bytes;
+  /**
+   * The newest generation that this writer knows as published; 0 = none.
+   */
+  uint64_t published_generation;
+  /**
+   * Generations that reads look into.
+   */
+  uint64_t generations;
+  /**
+   * MemTables flushed by this writer.
+   */
+  uint64_t flushes;
+  /**
+   * Attempts at that which failed.
+   */
+  uint64_t flush_failures;
+  /**
+   * Rows flushed.
+   */
+  uint64_t flushed_rows;
+  /**
+   * Bytes of their objects.
+   */
+  uint64_t flushed_bytes;
+  /**
+   * Merges of generations.
+   */
+  uint64_t compactions;
+  /**
+   * Merges in the background that failed.
+   */
+  uint64_t compaction_failures;
+  /**
+   * Generations that were merged.
+   */
+  uint64_t compacted_generations;
+  /**
+   * Entries of the log whose rows came back when the writer was opened.
+   */
+  uint64_t replayed_entries;
+  /**
+   * Those rows.
+   */
+  uint64_t replayed_rows;
+} WeirMemTableStats;
+
+/**
+ * A condition on one column. What it is compared with is in the `values` of weir_writer_scan().
+ */
+typedef struct {
+  /**
+   * The column's name.
+   */
+  const char *column;
+  /**
+   * A `WEIR_COMPARE_*`.
+   */
+  int32_t op;
+  /**
+   * Must be 0.
+   */
+  int32_t reserved;
+} WeirComparison;
+
+/**
+ * Options of weir_writer_scan() and weir_snapshot_scan().
+ */
+typedef struct {
+  /**
+   * `sizeof(WeirScanOptions)`.
+   */
+  uint32_t struct_size;
+  /**
+   * 1: the column `_position` (uint64) comes, too: the row's number in its generation or MemTable, from 0. Default 0.
+   */
+  uint8_t with_position;
+  /**
+   * 1: the column `_generation` (uint64) comes, too: the generation that has the row, or that its MemTable will be. Together with the
+   * position it names a version of a row until generations are merged. Default 0.
+   */
+  uint8_t with_generation;
+  /**
+   * 1: keys whose newest version is a deletion come, too, told apart by the column `_tombstone` (boolean), which is behind the others; all
+   * columns outside of the key may be null then. Default 0.
+   */
+  uint8_t with_tombstones;
+  /**
+   * Must be 0.
+   */
+  uint8_t reserved;
+  /**
+   * The names of the columns, in the order in which they are wanted; NULL (default) = all.
+   */
+  const char *const *columns;
+  /**
+   * How many there are.
+   */
+  size_t columns_len;
+  /**
+   * What must hold for a row, all of it; NULL (default) = nothing.
+   */
+  const WeirComparison *comparisons;
+  /**
+   * How many there are.
+   */
+  size_t comparisons_len;
+  /**
+   * The most rows that are given; UINT64_MAX (default) = all.
+   */
+  uint64_t limit;
+  /**
+   * The rows that a batch has at most, smaller ones being joined to about this; default 8192.
+   */
+  uint32_t batch_rows;
+  /**
+   * Must be 0.
+   */
+  uint32_t reserved2;
+} WeirScanOptions;
+
+/**
+ * Options of weir_writer_get() and weir_snapshot_get().
+ */
+typedef struct {
+  /**
+   * `sizeof(WeirGetOptions)`.
+   */
+  uint32_t struct_size;
+  /**
+   * Must be 0.
+   */
+  uint32_t reserved;
+  /**
+   * The names of the columns, in the order in which they are wanted; NULL (default) = all.
+   */
+  const char *const *columns;
+  /**
+   * How many there are.
+   */
+  size_t columns_len;
+} WeirGetOptions;
+
+/**
+ * Options of weir_snapshot_open().
+ */
+typedef struct {
+  /**
+   * `sizeof(WeirSnapshotOptions)`.
+   */
+  uint32_t struct_size;
+  /**
+   * 1 (default): with the rows that only the log has. 0: the generations alone.
+   */
+  uint8_t wal;
+  /**
+   * Must be 0.
+   */
+  uint8_t reserved[3];
+  /**
+   * The names of the columns that are the primary key; NULL (default) = those that the schema's metadata marks, if any.
+   */
+  const char *const *primary_key;
+  /**
+   * How many there are.
+   */
+  size_t primary_key_len;
+  /**
+   * Secondary indexes; NULL (default) = none.
+   */
+  const WeirIndexDefinition *indexes;
+  /**
+   * How many there are.
+   */
+  size_t indexes_len;
+  /**
+   * The most memory that rows may take that only the log has; default 1073741824 (1 GiB).
+   */
+  uint64_t max_bytes;
+  /**
+   * Milliseconds that opening may take; < 0 (default) = for ever.
+   */
+  int64_t open_timeout_ms;
+} WeirSnapshotOptions;
 
 /**
  * Options of weir_appender_open().
@@ -2183,7 +2628,9 @@ void weir_writer_options_init(WeirWriterOptions *options, uint32_t struct_size);
 
 /**
  * Opens a writer: claims the shard, which fences the writer before, and makes the shard if it does not exist. Options and schema
- * are checked first, so a call that is refused for them fences nobody.
+ * are checked first, so a call that is refused for them fences nobody. With `enable_memtable`, rows that the log has and no generation
+ * are read back into memory. A schema may differ from the one before: columns may be added (nullable), dropped and renamed (by their
+ * metadata `lance:field_id`).
  *
  * @param session   the session; the writer keeps what it needs of it
  * @param root      the URL or path below which the shard lies
@@ -2469,6 +2916,454 @@ WeirStatus weir_writer_stats(const WeirWriter *writer,
 WeirStatus weir_writer_memory(const WeirWriter *writer,
                               WeirWriterMemory *memory,
                               WeirError **error);
+
+/**
+ * Deletes the rows of some primary keys; whether there are such rows is not looked at. A delete is a put of its own, ordered among the
+ * others: what was put before it is gone, what is put after it stays.
+ *
+ * @param writer       the writer, with MemTables and a primary key
+ * @param keys         the keys, a struct array; consumed on every return
+ * @param keys_schema  its schema, with the key's columns by name, whatever others it has; borrowed. NULL: exactly weir_writer_key_schema()
+ * @param timeout_ms   as of weir_writer_put()
+ * @param ack          receives sequence, position and epoch; NULL if not wanted
+ * @param error        receives the error, unless NULL
+ * @return as weir_writer_put(); WEIR_STATUS_UNSUPPORTED without MemTables or without a primary key
+ */
+WeirStatus weir_writer_delete(const WeirWriter *writer,
+                              struct ArrowArray *keys,
+                              const struct ArrowSchema *keys_schema,
+                              int64_t timeout_ms,
+                              WeirAck *ack,
+                              WeirError **error);
+
+/**
+ * weir_writer_delete() with a completion: the event's `ack` is filled. Never waits for room.
+ *
+ * @param writer       the writer
+ * @param keys         the keys, a struct array; consumed on every return
+ * @param keys_schema  its schema, borrowed for the call; NULL: exactly weir_writer_key_schema()
+ * @param completion   what to complete
+ * @param error        receives the error, unless NULL
+ * @return WEIR_STATUS_OK if accepted; WEIR_STATUS_BACKPRESSURE: see weir_writer_wait_capacity_async(); otherwise as weir_writer_delete()
+ */
+WeirStatus weir_writer_delete_async(const WeirWriter *writer,
+                                    struct ArrowArray *keys,
+                                    const struct ArrowSchema *keys_schema,
+                                    WeirCompletion completion,
+                                    WeirError **error);
+
+/**
+ * The schema of keys: the primary key's columns, in the key's order and of its types.
+ *
+ * @param writer  the writer
+ * @param schema  receives the schema; call its `release`
+ * @param error   receives the error, unless NULL
+ * @return WEIR_STATUS_OK, WEIR_STATUS_UNSUPPORTED without MemTables or without a primary key, WEIR_STATUS_INVALID_ARGUMENT
+ */
+WeirStatus weir_writer_key_schema(const WeirWriter *writer,
+                                  struct ArrowSchema *schema,
+                                  WeirError **error);
+
+/**
+ * The schema of the rows that weir_writer_get() gives for these columns: they come as bare arrays, so that no schema crosses with each.
+ *
+ * @param writer       the writer
+ * @param columns      the names of the columns, in the order in which they are wanted; NULL = all
+ * @param columns_len  how many there are
+ * @param schema       receives the schema; call its `release`
+ * @param error        receives the error, unless NULL
+ * @return WEIR_STATUS_OK, WEIR_STATUS_INVALID_ARGUMENT naming a column that is not there or twice, WEIR_STATUS_UNSUPPORTED without MemTables
+ */
+WeirStatus weir_writer_read_schema(const WeirWriter *writer,
+                                   const char *const *columns,
+                                   size_t columns_len,
+                                   struct ArrowSchema *schema,
+                                   WeirError **error);
+
+/**
+ * Freezes the MemTable that is filled, if it has rows, and has it flushed in the background. Does not wait.
+ *
+ * @param writer      the writer
+ * @param generation  receives the newest generation that is frozen or published then, for weir_writer_wait_flushed(); 0 if there is none.
+ * NULL if not wanted
+ * @param error       receives the error, unless NULL
+ * @return WEIR_STATUS_OK, WEIR_STATUS_UNSUPPORTED without MemTables, WEIR_STATUS_FENCED, WEIR_STATUS_POISONED, WEIR_STATUS_CLOSED
+ */
+WeirStatus weir_writer_freeze(const WeirWriter *writer,
+                              uint64_t *generation,
+                              WeirError **error);
+
+/**
+ * Waits until a generation, and all before it, are published: readable by others, and no longer in need of the log.
+ *
+ * @param writer      the writer
+ * @param generation  the generation, from weir_writer_freeze(); 0 is at once
+ * @param timeout_ms  < 0 = for ever, 0 = do not wait
+ * @param error       receives the error, unless NULL
+ * @return WEIR_STATUS_OK; WEIR_STATUS_TIMED_OUT, with why flushing fails if it does; WEIR_STATUS_INVALID_ARGUMENT if it is not frozen;
+ * WEIR_STATUS_UNSUPPORTED without MemTables, WEIR_STATUS_FENCED, WEIR_STATUS_POISONED, WEIR_STATUS_CLOSED
+ */
+WeirStatus weir_writer_wait_flushed(const WeirWriter *writer,
+                                    uint64_t generation,
+                                    int64_t timeout_ms,
+                                    WeirError **error);
+
+/**
+ * weir_writer_wait_flushed() with a completion.
+ *
+ * @param writer      the writer
+ * @param generation  the generation
+ * @param completion  what to complete
+ * @param error       receives the error, unless NULL
+ * @return WEIR_STATUS_OK if accepted, WEIR_STATUS_INVALID_ARGUMENT
+ */
+WeirStatus weir_writer_wait_flushed_async(const WeirWriter *writer,
+                                          uint64_t generation,
+                                          WeirCompletion completion,
+                                          WeirError **error);
+
+/**
+ * Merges generations now, as often as that is worth it by the `compaction_*` options of weir_writer_open().
+ *
+ * @param writer      the writer
+ * @param timeout_ms  < 0 = for ever; merging goes on behind it
+ * @param merges      receives how many merges there were; NULL if not wanted
+ * @param error       receives the error, unless NULL
+ * @return WEIR_STATUS_OK, WEIR_STATUS_TIMED_OUT, WEIR_STATUS_UNSUPPORTED without MemTables, WEIR_STATUS_CORRUPTION, WEIR_STATUS_STORAGE,
+ * WEIR_STATUS_FENCED, WEIR_STATUS_POISONED, WEIR_STATUS_CLOSED
+ */
+WeirStatus weir_writer_compact(const WeirWriter *writer,
+                               int64_t timeout_ms,
+                               uint64_t *merges,
+                               WeirError **error);
+
+/**
+ * weir_writer_compact() with a completion: the event's `value` is how many merges there were.
+ *
+ * @param writer      the writer
+ * @param completion  what to complete
+ * @param error       receives the error, unless NULL
+ * @return WEIR_STATUS_OK if accepted, WEIR_STATUS_UNSUPPORTED, WEIR_STATUS_INVALID_ARGUMENT
+ */
+WeirStatus weir_writer_compact_async(const WeirWriter *writer, WeirCompletion completion, WeirError **error);
+
+/**
+ * What a writer's MemTables hold and have done. Answers also after the writer failed or was closed.
+ *
+ * @param writer  the writer
+ * @param stats   its `struct_size` is set; receives the rest
+ * @param error   receives the error, unless NULL
+ * @return WEIR_STATUS_OK, WEIR_STATUS_UNSUPPORTED without MemTables, WEIR_STATUS_INVALID_ARGUMENT
+ */
+WeirStatus weir_writer_memtable_stats(const WeirWriter *writer,
+                                      WeirMemTableStats *stats,
+                                      WeirError **error);
+
+/**
+ * Fills options with their defaults.
+ *
+ * @param options      the struct
+ * @param struct_size  `sizeof(WeirScanOptions)` as the caller knows it, in bytes: no more is written
+ */
+void weir_scan_options_init(WeirScanOptions *options, uint32_t struct_size);
+
+/**
+ * Begins a scan of the newest rows: every put that was acknowledged, and in a writer that is not durable every put that was admitted. It
+ * sees one moment, however long it takes and whatever is put meanwhile. Nothing is read yet. Rows come in the order in which they were put;
+ * of rows of one primary key, the newest.
+ *
+ * @param writer         the writer
+ * @param options        what is wanted; NULL for all
+ * @param values         what columns are compared with: a struct array of one row, with one child for each comparison that takes a value, in
+ * their order; consumed on every return. NULL if none does
+ * @param values_schema  its schema, borrowed; NULL: of the compared columns' types. Integers and floats of another width and texts of another
+ * layout are cast if that loses nothing
+ * @param scan           receives the scan; free it with weir_scan_free()
+ * @param error          receives the error, unless NULL
+ * @return WEIR_STATUS_OK, WEIR_STATUS_INVALID_ARGUMENT, WEIR_STATUS_INVALID_DATA, WEIR_STATUS_SCHEMA_MISMATCH if a value is none of its column's,
+ * WEIR_STATUS_UNSUPPORTED without MemTables, WEIR_STATUS_FENCED, WEIR_STATUS_POISONED, WEIR_STATUS_CLOSED
+ */
+WeirStatus weir_writer_scan(const WeirWriter *writer,
+                            const WeirScanOptions *options,
+                            struct ArrowArray *values,
+                            const struct ArrowSchema *values_schema,
+                            WeirScan **scan,
+                            WeirError **error);
+
+/**
+ * Exports the schema of a scan's batches.
+ *
+ * @param scan    the scan
+ * @param schema  receives the schema; call its `release`
+ * @param error   receives the error, unless NULL
+ * @return WEIR_STATUS_OK, WEIR_STATUS_INVALID_ARGUMENT
+ */
+WeirStatus weir_scan_schema(const WeirScan *scan, struct ArrowSchema *schema, WeirError **error);
+
+/**
+ * The next rows of a scan, at least one.
+ *
+ * @param scan        the scan
+ * @param timeout_ms  < 0 = for ever. What came too late comes with the next call
+ * @param batch       receives the batch, NULL at the end; free it with weir_batch_free()
+ * @param error       receives the error, unless NULL
+ * @return WEIR_STATUS_OK, WEIR_STATUS_TIMED_OUT, WEIR_STATUS_CLOSED after weir_scan_stream(), WEIR_STATUS_NOT_FOUND if what it reads was merged and
+ * removed meanwhile: begin anew; WEIR_STATUS_CORRUPTION, WEIR_STATUS_STORAGE. After an error the scan is where it was.
+ */
+WeirStatus weir_scan_next(const WeirScan *scan,
+                          int64_t timeout_ms,
+                          WeirBatch **batch,
+                          WeirError **error);
+
+/**
+ * weir_scan_next() with a completion: the event's `result` is the batch, or NULL at the end.
+ *
+ * @param scan        the scan
+ * @param completion  what to complete
+ * @param error       receives the error, unless NULL
+ * @return WEIR_STATUS_OK if accepted, WEIR_STATUS_INVALID_ARGUMENT
+ */
+WeirStatus weir_scan_next_async(const WeirScan *scan, WeirCompletion completion, WeirError **error);
+
+/**
+ * Exports the rest of a scan as a stream, which has the rows from then on: later weir_scan_next() calls are WEIR_STATUS_CLOSED. The scan may be
+ * freed before the stream.
+ *
+ * @param scan    the scan
+ * @param stream  receives the stream; call its `release`. Errors of its calls have weir's message in `get_last_error`.
+ * @param error   receives the error, unless NULL
+ * @return WEIR_STATUS_OK, WEIR_STATUS_CLOSED if a stream has it already, WEIR_STATUS_INVALID_ARGUMENT
+ */
+WeirStatus weir_scan_stream(const WeirScan *scan,
+                            struct ArrowArrayStream *stream,
+                            WeirError **error);
+
+/**
+ * Frees a scan. Calls under way go on to their end, and batches and the stream stay valid. NULL is allowed.
+ */
+void weir_scan_free(WeirScan *scan);
+
+/**
+ * Fills options with their defaults.
+ *
+ * @param options      the struct
+ * @param struct_size  `sizeof(WeirGetOptions)` as the caller knows it, in bytes: no more is written
+ */
+void weir_get_options_init(WeirGetOptions *options, uint32_t struct_size);
+
+/**
+ * The newest rows of some primary keys. An answer that is in memory takes no other thread.
+ *
+ * @param writer       the writer, with MemTables and a primary key
+ * @param keys         the keys, a struct array; consumed on every return. A key may be asked for more than once
+ * @param keys_schema  its schema, with the key's columns by name, whatever others it has; borrowed. NULL, which is the fastest: exactly
+ * weir_writer_key_schema()
+ * @param options      NULL for all columns
+ * @param timeout_ms   < 0 = for ever, 0 = do not wait for what is not in memory
+ * @param states       receives a `WEIR_KEY_*` for each key, in their order; NULL if not wanted
+ * @param states_len   how many bytes are there: the number of keys; 0 if `states` is NULL
+ * @param rows         receives the rows that were found, in the order of the keys, as a struct array of weir_writer_read_schema(); call its
+ * `release`
+ * @param error        receives the error, unless NULL
+ * @return WEIR_STATUS_OK, also where nothing is found; WEIR_STATUS_INVALID_DATA for a key that is null, WEIR_STATUS_SCHEMA_MISMATCH,
+ * WEIR_STATUS_INVALID_ARGUMENT, WEIR_STATUS_UNSUPPORTED without MemTables or without a primary key, WEIR_STATUS_TIMED_OUT, WEIR_STATUS_CORRUPTION,
+ * WEIR_STATUS_STORAGE, WEIR_STATUS_FENCED, WEIR_STATUS_POISONED, WEIR_STATUS_CLOSED
+ */
+WeirStatus weir_writer_get(const WeirWriter *writer,
+                           struct ArrowArray *keys,
+                           const struct ArrowSchema *keys_schema,
+                           const WeirGetOptions *options,
+                           int64_t timeout_ms,
+                           uint8_t *states,
+                           size_t states_len,
+                           struct ArrowArray *rows,
+                           WeirError **error);
+
+/**
+ * weir_writer_get() with a completion: the event's `result` is a batch with the rows, whose weir_batch_states() are the keys'.
+ *
+ * @param writer       the writer
+ * @param keys         the keys, a struct array; consumed on every return
+ * @param keys_schema  its schema, borrowed for the call; NULL: exactly weir_writer_key_schema()
+ * @param options      NULL for all columns
+ * @param completion   what to complete
+ * @param error        receives the error, unless NULL
+ * @return WEIR_STATUS_OK if accepted; what is wrong with the keys or the options, as weir_writer_get()
+ */
+WeirStatus weir_writer_get_async(const WeirWriter *writer,
+                                 struct ArrowArray *keys,
+                                 const struct ArrowSchema *keys_schema,
+                                 const WeirGetOptions *options,
+                                 WeirCompletion completion,
+                                 WeirError **error);
+
+/**
+ * Fills options with their defaults.
+ *
+ * @param options      the struct
+ * @param struct_size  `sizeof(WeirSnapshotOptions)` as the caller knows it, in bytes: no more is written
+ */
+void weir_snapshot_options_init(WeirSnapshotOptions *options, uint32_t struct_size);
+
+/**
+ * Opens a snapshot: what of a shard is durable now, without a claim on it, so its writer goes on undisturbed. Rows that only the log has are
+ * read into memory; generations are read when they are needed.
+ *
+ * @param session   the session; the snapshot keeps what it needs of it
+ * @param root      the URL or path below which the shard lies
+ * @param shard_id  the shard's UUID, lower case, hyphenated
+ * @param schema    the schema to read the rows as, a struct; borrowed. NULL: the shard's own, as its newest rows have it
+ * @param options   NULL for the defaults
+ * @param snapshot  receives the snapshot; free it with weir_snapshot_free()
+ * @param error     receives the error, unless NULL
+ * @return WEIR_STATUS_OK, WEIR_STATUS_INVALID_ARGUMENT, WEIR_STATUS_SCHEMA_MISMATCH, WEIR_STATUS_NOT_FOUND if there is no such shard, or no schema is
+ * given and it has no rows; WEIR_STATUS_BACKPRESSURE if the log has more rows than `max_bytes`, WEIR_STATUS_CORRUPTION, WEIR_STATUS_STORAGE,
+ * WEIR_STATUS_TIMED_OUT
+ */
+WeirStatus weir_snapshot_open(const WeirSession *session,
+                              const char *root,
+                              const char *shard_id,
+                              const struct ArrowSchema *schema,
+                              const WeirSnapshotOptions *options,
+                              WeirSnapshot **snapshot,
+                              WeirError **error);
+
+/**
+ * weir_snapshot_open() with a completion: the event's `result` is the snapshot.
+ *
+ * @param session     the session
+ * @param root        the URL or path
+ * @param shard_id    the shard's UUID
+ * @param schema      the schema to read the rows as; borrowed for the call. NULL: the shard's own
+ * @param options     NULL for the defaults
+ * @param completion  what to complete
+ * @param error       receives the error, unless NULL
+ * @return WEIR_STATUS_OK if accepted, WEIR_STATUS_INVALID_ARGUMENT
+ */
+WeirStatus weir_snapshot_open_async(const WeirSession *session,
+                                    const char *root,
+                                    const char *shard_id,
+                                    const struct ArrowSchema *schema,
+                                    const WeirSnapshotOptions *options,
+                                    WeirCompletion completion,
+                                    WeirError **error);
+
+/**
+ * Exports the schema of a snapshot's rows, the primary key marked in it.
+ *
+ * @param snapshot  the snapshot
+ * @param schema    receives the schema; call its `release`
+ * @param error     receives the error, unless NULL
+ * @return WEIR_STATUS_OK, WEIR_STATUS_INVALID_ARGUMENT
+ */
+WeirStatus weir_snapshot_schema(const WeirSnapshot *snapshot, struct ArrowSchema *schema, WeirError **error);
+
+/**
+ * The schema of keys, as weir_writer_key_schema().
+ *
+ * @param snapshot  the snapshot
+ * @param schema    receives the schema; call its `release`
+ * @param error     receives the error, unless NULL
+ * @return WEIR_STATUS_OK, WEIR_STATUS_UNSUPPORTED without a primary key, WEIR_STATUS_INVALID_ARGUMENT
+ */
+WeirStatus weir_snapshot_key_schema(const WeirSnapshot *snapshot, struct ArrowSchema *schema, WeirError **error);
+
+/**
+ * The schema of the rows that weir_snapshot_get() gives for these columns, as weir_writer_read_schema().
+ *
+ * @param snapshot     the snapshot
+ * @param columns      the names of the columns, in the order in which they are wanted; NULL = all
+ * @param columns_len  how many there are
+ * @param schema       receives the schema; call its `release`
+ * @param error        receives the error, unless NULL
+ * @return WEIR_STATUS_OK, WEIR_STATUS_INVALID_ARGUMENT naming a column that is not there or twice
+ */
+WeirStatus weir_snapshot_read_schema(const WeirSnapshot *snapshot,
+                                     const char *const *columns,
+                                     size_t columns_len,
+                                     struct ArrowSchema *schema,
+                                     WeirError **error);
+
+/**
+ * The last position of the log that a snapshot covers: a tailer from the position after it continues without gap or overlap. 0 for NULL.
+ */
+uint64_t weir_snapshot_cut_position(const WeirSnapshot *snapshot);
+
+/**
+ * The manifest that a snapshot was made of.
+ *
+ * @param snapshot  the snapshot
+ * @param manifest  receives the manifest; free it with weir_manifest_free()
+ * @param error     receives the error, unless NULL
+ * @return WEIR_STATUS_OK, WEIR_STATUS_INVALID_ARGUMENT
+ */
+WeirStatus weir_snapshot_manifest(const WeirSnapshot *snapshot, WeirManifest **manifest, WeirError **error);
+
+/**
+ * Begins a scan of a snapshot's rows, as weir_writer_scan().
+ *
+ * @param snapshot       the snapshot; it may be freed before the scan
+ * @param options        what is wanted; NULL for all
+ * @param values         what columns are compared with, as of weir_writer_scan(); consumed on every return
+ * @param values_schema  its schema, borrowed; NULL: of the compared columns' types
+ * @param scan           receives the scan; free it with weir_scan_free()
+ * @param error          receives the error, unless NULL
+ * @return WEIR_STATUS_OK, WEIR_STATUS_INVALID_ARGUMENT, WEIR_STATUS_INVALID_DATA, WEIR_STATUS_SCHEMA_MISMATCH if a value is none of its column's
+ */
+WeirStatus weir_snapshot_scan(const WeirSnapshot *snapshot,
+                              const WeirScanOptions *options,
+                              struct ArrowArray *values,
+                              const struct ArrowSchema *values_schema,
+                              WeirScan **scan,
+                              WeirError **error);
+
+/**
+ * The newest rows of some primary keys, as weir_writer_get().
+ *
+ * @param snapshot     the snapshot, of a shard with a primary key
+ * @param keys         the keys, a struct array; consumed on every return
+ * @param keys_schema  its schema, borrowed; NULL: exactly weir_snapshot_key_schema()
+ * @param options      NULL for all columns
+ * @param timeout_ms   < 0 = for ever, 0 = do not wait for what is not in memory
+ * @param states       receives a `WEIR_KEY_*` for each key, in their order; NULL if not wanted
+ * @param states_len   how many bytes are there: the number of keys; 0 if `states` is NULL
+ * @param rows         receives the rows that were found, in the order of the keys, as a struct array of weir_snapshot_read_schema(); call its
+ * `release`
+ * @param error        receives the error, unless NULL
+ * @return as weir_writer_get()
+ */
+WeirStatus weir_snapshot_get(const WeirSnapshot *snapshot,
+                             struct ArrowArray *keys,
+                             const struct ArrowSchema *keys_schema,
+                             const WeirGetOptions *options,
+                             int64_t timeout_ms,
+                             uint8_t *states,
+                             size_t states_len,
+                             struct ArrowArray *rows,
+                             WeirError **error);
+
+/**
+ * weir_snapshot_get() with a completion, as weir_writer_get_async().
+ *
+ * @param snapshot     the snapshot
+ * @param keys         the keys, a struct array; consumed on every return
+ * @param keys_schema  its schema, borrowed for the call; NULL: exactly weir_snapshot_key_schema()
+ * @param options      NULL for all columns
+ * @param completion   what to complete
+ * @param error        receives the error, unless NULL
+ * @return as weir_writer_get_async()
+ */
+WeirStatus weir_snapshot_get_async(const WeirSnapshot *snapshot,
+                                   struct ArrowArray *keys,
+                                   const struct ArrowSchema *keys_schema,
+                                   const WeirGetOptions *options,
+                                   WeirCompletion completion,
+                                   WeirError **error);
+
+/**
+ * Frees a snapshot. Calls and scans under way go on to their end. NULL is allowed.
+ */
+void weir_snapshot_free(WeirSnapshot *snapshot);
 
 /**
  * Fills options with their defaults.
@@ -2876,6 +3771,12 @@ WeirStatus weir_entry_batch(const WeirEntry *entry, size_t index, struct ArrowAr
 WeirStatus weir_entry_schema(const WeirEntry *entry,
                              struct ArrowSchema *schema,
                              WeirError **error);
+
+/**
+ * What stands for the schema of an entry's batches in this process, so that it need be exported and imported only once: entries
+ * with the same number have the same schema. The same schema may have several numbers, as one of each writer. 0 for NULL.
+ */
+uint64_t weir_entry_schema_id(const WeirEntry *entry);
 
 /**
  * Exports an entry's batches as a stream, without copying. It stays valid after the entry is freed.
@@ -3381,6 +4282,17 @@ WeirStatus weir_batch_schema(const WeirBatch *batch, struct ArrowSchema *schema,
 uint64_t weir_batch_rows(const WeirBatch *batch);
 
 /**
+ * The states of the keys that were asked for, of a batch that weir_writer_get_async() or weir_snapshot_get_async() gave.
+ *
+ * @param batch   the batch
+ * @param states  receives a `WEIR_KEY_*` for each key, in their order, borrowed until the batch is freed; NULL if it is no get's, or NULL
+ * @param len     receives how many there are; 0 if it is no get's
+ */
+void weir_batch_states(const WeirBatch *batch,
+                       const uint8_t **states,
+                       size_t *len);
+
+/**
  * Frees a batch. NULL is allowed.
  */
 void weir_batch_free(WeirBatch *batch);
@@ -3814,7 +4726,11 @@ uint64_t weir_live_handles(void);
 #define WEIR_QUEUE_OPTIONS_INIT {(uint32_t)sizeof(WeirQueueOptions), 0}
 #define WEIR_SESSION_OPTIONS_INIT {(uint32_t)sizeof(WeirSessionOptions), 0, NULL, 0, NULL, NULL, 0}
 #define WEIR_TRIM_OPTIONS_INIT {(uint32_t)sizeof(WeirTrimOptions), 0, -1}
-#define WEIR_WRITER_OPTIONS_INIT {(uint32_t)sizeof(WeirWriterOptions), 1, 1, 1, 0, 0, 3, -1, 8388608u, 67108864u, 50, 2, -1, -1}
+#define WEIR_WRITER_OPTIONS_INIT {(uint32_t)sizeof(WeirWriterOptions), 1, 1, 1, 1, 0, 3, -1, 8388608u, 67108864u, 50, 2, -1, -1, \
+  268435456u, 4000000u, 262144u, 1073741824u, 0, NULL, 0, NULL, 0, 1, {0, 0, 0}, 4, 16, 0, 268435456u}
+#define WEIR_SCAN_OPTIONS_INIT {(uint32_t)sizeof(WeirScanOptions), 0, 0, 0, 0, NULL, 0, NULL, 0, UINT64_MAX, 8192, 0}
+#define WEIR_GET_OPTIONS_INIT {(uint32_t)sizeof(WeirGetOptions), 0, NULL, 0}
+#define WEIR_SNAPSHOT_OPTIONS_INIT {(uint32_t)sizeof(WeirSnapshotOptions), 1, {0, 0, 0}, NULL, 0, NULL, 0, 1073741824u, -1}
 #define WEIR_APPENDER_OPTIONS_INIT {(uint32_t)sizeof(WeirAppenderOptions), 1, 1, {0, 0}, 0, 3, 50, 2, -1, -1}
 #define WEIR_TAILER_OPTIONS_INIT {(uint32_t)sizeof(WeirTailerOptions), 0, {0, 0, 0}, 0, 67108864u, 32, 2, 1000, 0}
 #define WEIR_SPILL_STORE_OPTIONS_INIT {(uint32_t)sizeof(WeirSpillStoreOptions), 0, NULL, UINT64_MAX, 0, -1, -1, 65536u, 0}
@@ -3827,5 +4743,6 @@ uint64_t weir_live_handles(void);
 #define WEIR_WRITER_STATS_INIT {(uint32_t)sizeof(WeirWriterStats), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}
 #define WEIR_CACHE_STATS_INIT {(uint32_t)sizeof(WeirCacheStats), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}
 #define WEIR_SESSION_MEMORY_INIT {(uint32_t)sizeof(WeirSessionMemory), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}
-#define WEIR_WRITER_MEMORY_INIT {(uint32_t)sizeof(WeirWriterMemory), 0, 0, 0, 0, 0}
+#define WEIR_WRITER_MEMORY_INIT {(uint32_t)sizeof(WeirWriterMemory), 0, 0, 0, 0, 0, 0, 0, 0, 0}
+#define WEIR_MEM_TABLE_STATS_INIT {(uint32_t)sizeof(WeirMemTableStats), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}
 #define WEIR_SPILL_STATS_INIT {(uint32_t)sizeof(WeirSpillStats), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}

@@ -1,9 +1,10 @@
-//! The memory of a session: one limit over what its writers have queued, what its tailers have read ahead, and its cache.
+//! The memory of a session: one limit over what its writers have queued and hold in MemTables, what its tailers have read ahead, and its
+//! cache.
 //!
 //! The cache yields: it gets what the others leave, and is made smaller before anybody waits. What tailers hold that was read ahead is
 //! bounded by their own limits; it is counted, and never waited for, as it goes only when somebody reads. Puts wait. They do so in the
-//! order of their asking over all writers, and while one waits every writer writes what it has without lingering (PITFALLS F3). A put
-//! is admitted in any case when nothing else is queued, so that no limit is too small to make progress.
+//! order of their asking over all writers, and while one waits every writer writes what it has without lingering and flushes its MemTables
+//! (PITFALLS F3). A put is admitted in any case when nothing else is queued, so that no limit is too small to make progress.
 //!
 //! What is counted belongs to a share, which gives it back when it goes: no counter drifts (PITFALLS F2).
 
@@ -29,6 +30,8 @@ pub enum Use {
     Queues,
     /// Entries that tailers have read ahead.
     ReadAhead,
+    /// Rows of MemTables.
+    Tables,
 }
 
 /// Somebody who can make room by writing what he has queued.
@@ -46,6 +49,8 @@ pub struct MemoryUsage {
     pub queues: u64,
     /// Entries that tailers have read ahead.
     pub read_ahead: u64,
+    /// Rows of MemTables.
+    pub tables: u64,
     /// What the cache holds; 0 if it does so elsewhere.
     pub cache: u64,
     /// What the cache may hold, for the sake of the limit; `None` if nothing limits it but its own capacity.
@@ -80,6 +85,7 @@ pub struct MemoryBudget {
     limit: AtomicU64,
     queues: AtomicU64,
     read_ahead: AtomicU64,
+    tables: AtomicU64,
     state: Mutex<State>,
     changed: Notify,
 }
@@ -123,6 +129,7 @@ impl MemoryBudget {
             limit: AtomicU64::new(u64::MAX),
             queues: AtomicU64::new(0),
             read_ahead: AtomicU64::new(0),
+            tables: AtomicU64::new(0),
             state: Mutex::default(),
             changed: Notify::new(),
         })
@@ -176,11 +183,12 @@ impl MemoryBudget {
         match what {
             Use::Queues => &self.queues,
             Use::ReadAhead => &self.read_ahead,
+            Use::Tables => &self.tables,
         }
     }
 
     fn used(&self) -> u64 {
-        self.queues.load(Ordering::Acquire) + self.read_ahead.load(Ordering::Acquire)
+        [&self.queues, &self.read_ahead, &self.tables].iter().map(|counter| counter.load(Ordering::Acquire)).sum()
     }
 
     /// Has the cache leave room for `bytes` more. Lets go of values: call it without a lock that those who own them may take.
@@ -232,6 +240,7 @@ impl MemoryBudget {
             limit: (limit != u64::MAX).then_some(limit),
             queues: self.queues.load(Ordering::Acquire),
             read_ahead: self.read_ahead.load(Ordering::Acquire),
+            tables: self.tables.load(Ordering::Acquire),
             cache: cache.and_then(|cache| cache.approx_size_bytes()).unwrap_or(0),
             cache_limit: state.cache_limit,
             waiting: state.waiting.len() as u64,
@@ -319,6 +328,14 @@ impl Share {
         }
         drop(state);
         self.budget.changed.notify_waiters();
+    }
+
+    /// Takes or gives back what it takes to hold `bytes`, whatever the limit says.
+    pub fn hold(&mut self, bytes: u64) {
+        match bytes.checked_sub(self.held) {
+            Some(more) => self.take(more),
+            None => self.give(self.held - bytes),
+        }
     }
 
     /// Gives `bytes` of what it holds back.

@@ -245,17 +245,17 @@ fn a_doomed_open_does_not_fence_the_incumbent() {
         let incumbent = world.appender().await.unwrap();
         let good = WriterConfig::default();
         let bad = [
-            WriterConfig { max_buffer_bytes: 0, ..good },
-            WriterConfig { max_pending_bytes: good.max_buffer_bytes - 1, ..good },
-            WriterConfig { linger: Some(HOUR * 2), ..good },
-            WriterConfig { manifest_probe_width: 0, ..good },
-            WriterConfig { manifest_probe_width: 65, ..good },
-            WriterConfig { retry: Retry { max_retries: 101, ..good.retry }, ..good },
-            WriterConfig { trim_age: Duration::from_millis(999), ..good },
+            WriterConfig { max_buffer_bytes: 0, ..good.clone() },
+            WriterConfig { max_pending_bytes: good.max_buffer_bytes - 1, ..good.clone() },
+            WriterConfig { linger: Some(HOUR * 2), ..good.clone() },
+            WriterConfig { manifest_probe_width: 0, ..good.clone() },
+            WriterConfig { manifest_probe_width: 65, ..good.clone() },
+            WriterConfig { retry: Retry { max_retries: 101, ..good.retry }, ..good.clone() },
+            WriterConfig { trim_age: Duration::from_millis(999), ..good.clone() },
         ];
         world.faults.clear_log();
         for config in bad {
-            assert_eq!(kind(world.writer(config).await), ErrorKind::InvalidArgument, "{config:?}");
+            assert_eq!(kind(world.writer(config.clone()).await), ErrorKind::InvalidArgument, "{config:?}");
         }
         for compression in [Compression::None, Compression::Lz4] {
             let options = AppenderOptions { compression, ..Default::default() };

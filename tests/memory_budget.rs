@@ -20,7 +20,7 @@ use weir::session::Session;
 use weir::shard::ShardPath;
 use weir::store::Settings;
 use weir::wal::TailerOptions;
-use weir::writer::{ShardWriter, WriterConfig};
+use weir::writer::{ShardWriter, Within, WriterConfig};
 
 const SHARDS: [&str; 3] =
     ["00000000-0000-4000-8000-000000000001", "00000000-0000-4000-8000-000000000002", "00000000-0000-4000-8000-000000000003"];
@@ -35,6 +35,7 @@ const LINGERING: WriterConfig = WriterConfig {
     retry: weir::env::Retry { max_retries: 3, base_delay: Duration::from_millis(1) },
     manifest_probe_width: 2,
     trim_age: DAY,
+    memtable: None,
 };
 
 fn writers(memory: &Arc<MemoryBudget>, count: usize) -> (World, Vec<Arc<ShardWriter>>) {
@@ -43,7 +44,8 @@ fn writers(memory: &Arc<MemoryBudget>, count: usize) -> (World, Vec<Arc<ShardWri
     let open = |index: usize| {
         let shard = ShardPath::new(SHARDS[index]).unwrap();
         let schema = schema();
-        let opening = ShardWriter::open_within(store.clone(), shard, &schema, LINGERING, runtime::env(), Some(memory.clone()));
+        let within = Within { memory: Some(memory.clone()), cache: None };
+        let opening = ShardWriter::open_within(store.clone(), shard, &schema, LINGERING, runtime::env(), within);
         Arc::new(weir::env::block_on(opening).unwrap())
     };
     let writers = (0..count).map(open).collect();

@@ -1,5 +1,7 @@
 //! The rules of merged reads, one by one.
 
+#![allow(clippy::cloned_ref_to_slice_refs, reason = "layers of one row and of more look alike")]
+
 mod scan_support;
 mod support;
 

@@ -9,11 +9,13 @@ mod cache;
 mod cache_engines;
 mod calls;
 mod data;
+mod mem;
 mod memtable;
 mod open;
 mod put;
 mod raw;
 mod report;
+mod scan;
 mod size;
 mod spill;
 mod tail;
@@ -75,7 +77,7 @@ fn main() {
     std::fs::create_dir_all(&work).unwrap_or_else(|error| usage(&format!("{}: {error}", work.display())));
     options.dir = work;
     let mut report = Report::new();
-    let suites: [(&str, Suite); 10] = [
+    let suites: [(&str, Suite); 12] = [
         ("calls", calls::run),
         ("put", put::run),
         ("append", append::run),
@@ -85,6 +87,8 @@ fn main() {
         ("engines", cache_engines::run),
         ("open", open::run),
         ("memtable", memtable::run),
+        ("mem", mem::run),
+        ("scan", scan::run),
         ("size", size::run),
     ];
     for (name, run) in suites {

@@ -35,6 +35,22 @@ pub(crate) unsafe fn optional_text<'a>(name: &str, pointer: *const c_char) -> Re
     }
 }
 
+/// The `len` texts at `pointer`, which may be NULL if there are none.
+///
+/// # Safety
+///
+/// `pointer` is NULL or valid for reads of `len` pointers, each NULL or NUL-terminated.
+pub(crate) unsafe fn texts(name: &str, pointer: *const *const c_char, len: usize) -> Result<Vec<String>> {
+    // SAFETY: the caller's promise.
+    let pointers = unsafe { slice(name, pointer, len) }?;
+    let decode = |(at, pointer): (usize, &*const c_char)| {
+        // SAFETY: the caller's promise.
+        let decoded = unsafe { optional_text(name, *pointer) }.map_err(|error| error.context(format_args!("{name}[{at}]")))?;
+        decoded.map(str::to_owned).ok_or_else(|| err!(InvalidArgument, "{name}[{at}] is NULL"))
+    };
+    pointers.iter().enumerate().map(decode).collect()
+}
+
 /// The `len` values at `pointer`, which may be NULL if there are none.
 ///
 /// # Safety

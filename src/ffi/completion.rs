@@ -15,6 +15,7 @@ use super::guard::{callers_code, protect};
 use super::handle::{self, Handle, Opaque, Owned};
 use super::manifest::WeirManifest;
 use super::queue::{self, WeirQueue};
+use super::snapshot::WeirSnapshot;
 use super::spill::WeirSpill;
 use super::tailer::WeirTailer;
 use super::writer::WeirWriter;
@@ -45,6 +46,8 @@ pub enum WeirResult {
     Batch = 8,
     /// A `WeirCacheValue *`.
     CacheValue = 9,
+    /// A `WeirSnapshot *`.
+    Snapshot = 10,
 }
 
 /// What a put came to.
@@ -225,6 +228,7 @@ unsafe fn free_result(kind: i32, result: *mut c_void) {
             WeirSpill::RESULT => handle::free::<WeirSpill>(result.cast()),
             WeirBatch::RESULT => handle::free::<WeirBatch>(result.cast()),
             WeirCacheValue::RESULT => handle::free::<WeirCacheValue>(result.cast()),
+            WeirSnapshot::RESULT => handle::free::<WeirSnapshot>(result.cast()),
             _ if result.is_null() => {}
             _ => tracing::error!("an event with a result of the unknown kind {kind} was cleared"),
         }

@@ -235,7 +235,7 @@ pub struct WeirSessionMemory {
     pub limit_bytes: u64,
     /// What its writers have queued and is not durable yet.
     pub queue_bytes: u64,
-    /// What its MemTables hold: 0, there are none yet.
+    /// What its MemTables hold.
     pub memtable_bytes: u64,
     /// What its tailers have read ahead.
     pub read_ahead_bytes: u64,
@@ -266,7 +266,7 @@ fn usage(session: &Session) -> WeirSessionMemory {
         reserved: 0,
         limit_bytes: usage.limit.unwrap_or(0),
         queue_bytes: usage.queues,
-        memtable_bytes: 0,
+        memtable_bytes: usage.tables,
         read_ahead_bytes: usage.read_ahead,
         cache_bytes: usage.cache,
         waiting: usage.waiting,

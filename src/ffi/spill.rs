@@ -388,7 +388,7 @@ unsafe fn batch(
     // SAFETY: the same.
     let mapped = unsafe { options::read(options) }?.decode()?;
     let batches = handle.core.batches()?.clone();
-    let future = async move { Ok(Owned::new(read_batch(&batches, index, mapped).await?)) };
+    let future = async move { Ok(WeirBatch::of(read_batch(&batches, index, mapped).await?)) };
     Ok(operation(&handle, handle.core.spill.is_blocking(), future))
 }
 

@@ -1,13 +1,12 @@
-//! Writers: making batches durable in a shard they own. Statistics are in `writer_stats.rs`.
+//! Writers: making batches durable in a shard they own. `writer_open.rs` has their options and how they are opened, `writer_stats.rs` their
+//! statistics, `memtable.rs` what they do beyond the log, `scan.rs` and `get.rs` how they are read.
 
-use std::ffi::c_char;
 use std::sync::Arc;
-use std::time::Duration;
 
 use arrow_array::RecordBatch;
 use arrow_array::ffi_stream::FFI_ArrowArrayStream;
 use arrow_data::ffi::FFI_ArrowArray;
-use arrow_schema::ffi::FFI_ArrowSchema;
+use arrow_schema::{Field, Schema};
 
 use super::args::Out;
 use super::arrow::{self, StreamReader, Taken};
@@ -17,15 +16,13 @@ use super::error::{WeirError, WeirStatus};
 use super::guard::guard_on;
 use super::handle::{self, Handle, Opaque, Owned};
 use super::manifest::WeirManifest;
-use super::open::{OpenOptions, compression, timeout, within};
-use super::options::{self, Options, field_ends, flag};
-use super::session::WeirSession;
-use super::writer_stats::Figures;
-use crate::env::Retry;
+use super::open::timeout;
+use super::reads::KeyShape;
 use crate::error::{Result, bail, err};
+use crate::generation::compact::CompactOptions;
 use crate::runtime;
 use crate::session::{MetricSource, Session};
-use crate::writer::{Ack, Callback, ShardWriter, WriterConfig};
+use crate::writer::{Ack, Callback, ShardWriter};
 
 /// The owner of a shard. All functions may be called from any thread at once.
 pub struct WeirWriter {
@@ -35,10 +32,14 @@ pub struct WeirWriter {
 /// What is inside: the writer, and the session that it keeps alive.
 pub(crate) struct Writing {
     pub writer: Arc<ShardWriter>,
-    validate: bool,
-    blocking: bool,
-    figures: Arc<dyn MetricSource>,
-    session: Arc<Session>,
+    pub validate: bool,
+    pub blocking: bool,
+    /// How keys come in; none without MemTables.
+    pub keys: Option<KeyShape>,
+    /// How weir_writer_compact() merges.
+    pub compact: CompactOptions,
+    pub figures: Arc<dyn MetricSource>,
+    pub session: Arc<Session>,
 }
 
 impl Drop for Writing {
@@ -58,186 +59,6 @@ impl From<Ack> for WeirAck {
     fn from(Ack { sequence, position, epoch }: Ack) -> Self {
         Self { sequence, position, epoch }
     }
-}
-
-/// Options of weir_writer_open().
-#[derive(Debug, Clone, Copy)]
-#[repr(C)]
-pub struct WeirWriterOptions {
-    /// `sizeof(WeirWriterOptions)`.
-    pub struct_size: u32,
-    /// 1 (default): a put returns when it is durable. 0: when it is admitted; it becomes durable within the linger.
-    pub durable: u8,
-    /// 1 (default): on a local disk, durable means that file and directory were synced. 0: what the kernel holds is lost with the
-    /// machine's power, though not with the process. Other stores are durable anyway.
-    pub fsync: u8,
-    /// 1 (default): offsets and UTF-8 of every batch are checked. 0: the caller vouches for them; what is wrong is undefined behaviour.
-    pub validate: u8,
-    /// Must be 0.
-    pub reserved: u8,
-    /// Compression of entries, a `WEIR_COMPRESSION_*`; default none. Lance reads compressed entries only if it is built for it.
-    pub compression: i32,
-    /// Retries of a failed append, at the same position, before the writer is poisoned; default 3.
-    pub max_retries: u32,
-    /// Microseconds that an admitted put may wait for others to share its entry; < 0 (default) = 0 if durable, else 100000.
-    pub linger_us: i64,
-    /// Bytes at which pending puts are written at once, and at which an entry is full; default 8388608 (8 MiB).
-    pub max_buffer_bytes: u64,
-    /// Bytes admitted and not durable at which puts wait for room; default 67108864 (64 MiB).
-    pub max_pending_bytes: u64,
-    /// Milliseconds before the first retry, doubling with each; default 50.
-    pub retry_base_delay_ms: u32,
-    /// Manifest versions that are asked for at once, 1 to 64; default 2.
-    pub manifest_probe_width: u32,
-    /// Milliseconds below which nothing of the shard is ever trimmed, by anyone; < 0 (default) = 24 hours.
-    pub trim_age_ms: i64,
-    /// Milliseconds that opening may take; < 0 (default) = for ever.
-    pub open_timeout_ms: i64,
-}
-
-// SAFETY: `repr(C)`, integers, no padding at the end.
-unsafe impl Options for WeirWriterOptions {
-    const NAME: &'static str = "WeirWriterOptions";
-    const FROZEN: usize = size_of::<Self>();
-    const ENDS: &'static [usize] = field_ends!(WeirWriterOptions: struct_size, durable, fsync, validate, reserved, compression, max_retries,
-        linger_us, max_buffer_bytes, max_pending_bytes, retry_base_delay_ms, manifest_probe_width, trim_age_ms, open_timeout_ms);
-    fn defaults() -> Self {
-        let core = WriterConfig::default();
-        Self {
-            struct_size: size_of::<Self>() as u32,
-            durable: core.durable.into(),
-            fsync: 1,
-            validate: 1,
-            reserved: 0,
-            compression: 0,
-            max_retries: core.retry.max_retries,
-            linger_us: -1,
-            max_buffer_bytes: core.max_buffer_bytes,
-            max_pending_bytes: core.max_pending_bytes,
-            retry_base_delay_ms: core.retry.base_delay.as_millis() as u32,
-            manifest_probe_width: core.manifest_probe_width,
-            trim_age_ms: -1,
-            open_timeout_ms: -1,
-        }
-    }
-}
-
-impl WeirWriterOptions {
-    fn decode(&self) -> Result<WriterConfig> {
-        if self.reserved != 0 {
-            bail!(InvalidArgument, "WeirWriterOptions.reserved is not 0");
-        }
-        let config = WriterConfig {
-            durable: flag("durable", self.durable)?,
-            linger: u64::try_from(self.linger_us).ok().map(Duration::from_micros),
-            max_buffer_bytes: self.max_buffer_bytes,
-            max_pending_bytes: self.max_pending_bytes,
-            compression: compression(self.compression)?,
-            retry: Retry { max_retries: self.max_retries, base_delay: Duration::from_millis(self.retry_base_delay_ms.into()) },
-            manifest_probe_width: self.manifest_probe_width,
-            trim_age: timeout(self.trim_age_ms).unwrap_or(WriterConfig::default().trim_age),
-        };
-        config.validate()?;
-        Ok(config)
-    }
-}
-
-/// Fills options with their defaults.
-///
-/// @param options      the struct
-/// @param struct_size  `sizeof(WeirWriterOptions)` as the caller knows it, in bytes: no more is written
-///
-/// # Safety
-///
-/// `options` is NULL or `struct_size` bytes there may be written.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn weir_writer_options_init(options: *mut WeirWriterOptions, struct_size: u32) {
-    // SAFETY: the caller's promise.
-    unsafe { options::init(options, struct_size) };
-}
-
-unsafe fn open(
-    session: *const WeirSession,
-    root: *const c_char,
-    shard_id: *const c_char,
-    schema: *const FFI_ArrowSchema,
-    options: *const WeirWriterOptions,
-) -> Result<Operation<impl Future<Output = Result<Owned<WeirWriter>>> + Send + 'static>> {
-    // SAFETY: the caller's promise, here and below.
-    let options = unsafe { options::read(options) }?;
-    let (config, validate, fsync) = (options.decode()?, flag("validate", options.validate)?, flag("fsync", options.fsync)?);
-    // SAFETY: the same.
-    let OpenOptions { handle, store, shard, schema } = unsafe { OpenOptions::decode(session, root, shard_id, schema, fsync) }?;
-    let session = Arc::clone(&handle.core);
-    let blocking = store.is_blocking();
-    let env = session.env().clone();
-    let opening = async move {
-        let (env, memory) = (session.env().clone(), Some(Arc::clone(session.memory())));
-        let writer = Arc::new(ShardWriter::open_within(store.clone(), shard.clone(), &schema, config, env, memory).await?);
-        session.opened(&store, &shard, writer.epoch()).await;
-        let figures = Figures::register(&session, &writer);
-        Ok(Owned::new(Writing { writer, validate, blocking, figures, session }))
-    };
-    Ok(operation(&handle, blocking, within(env, options.open_timeout_ms, opening)))
-}
-
-/// Opens a writer: claims the shard, which fences the writer before, and makes the shard if it does not exist. Options and schema
-/// are checked first, so a call that is refused for them fences nobody.
-///
-/// @param session   the session; the writer keeps what it needs of it
-/// @param root      the URL or path below which the shard lies
-/// @param shard_id  the shard's UUID, lower case, hyphenated
-/// @param schema    the schema of every batch to come, a struct; borrowed. Metadata keys that the log reserves are left out.
-/// @param options   NULL for the defaults
-/// @param writer    receives the writer; free it with weir_writer_free()
-/// @param error     receives the error, unless NULL
-/// @return WEIR_STATUS_OK, WEIR_STATUS_INVALID_ARGUMENT, WEIR_STATUS_SCHEMA_MISMATCH, WEIR_STATUS_SEALED, WEIR_STATUS_CONFLICT or WEIR_STATUS_FENCED if
-/// another claims at the same time, WEIR_STATUS_UNSUPPORTED for a store without create-if-absent, WEIR_STATUS_PERMISSION_DENIED,
-/// WEIR_STATUS_STORAGE, WEIR_STATUS_CORRUPTION, WEIR_STATUS_TIMED_OUT (the claim may have been made)
-///
-/// # Safety
-///
-/// `session` is NULL or a session that was not freed; pointers are NULL or as described.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn weir_writer_open(
-    session: *const WeirSession,
-    root: *const c_char,
-    shard_id: *const c_char,
-    schema: *const FFI_ArrowSchema,
-    options: *const WeirWriterOptions,
-    writer: *mut *mut WeirWriter,
-    error: *mut *mut WeirError,
-) -> WeirStatus {
-    // SAFETY: the caller's promise.
-    unsafe { call::wait(error, -1, Out::clear("writer", writer), || open(session, root, shard_id, schema, options)) }
-}
-
-/// weir_writer_open() with a completion: the event's `result` is the writer.
-///
-/// @param session     the session
-/// @param root        the URL or path
-/// @param shard_id    the shard's UUID
-/// @param schema      the schema of every batch; borrowed for the call
-/// @param options     NULL for the defaults
-/// @param completion  what to complete
-/// @param error       receives the error, unless NULL
-/// @return WEIR_STATUS_OK if accepted, WEIR_STATUS_INVALID_ARGUMENT, WEIR_STATUS_SCHEMA_MISMATCH
-///
-/// # Safety
-///
-/// `session` is NULL or a session that was not freed; `completion` and pointers are as described.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn weir_writer_open_async(
-    session: *const WeirSession,
-    root: *const c_char,
-    shard_id: *const c_char,
-    schema: *const FFI_ArrowSchema,
-    options: *const WeirWriterOptions,
-    completion: WeirCompletion,
-    error: *mut *mut WeirError,
-) -> WeirStatus {
-    // SAFETY: the caller's promise.
-    unsafe { call::defer(error, completion, || open(session, root, shard_id, schema, options)) }
 }
 
 impl Writing {
@@ -314,9 +135,23 @@ pub unsafe extern "C" fn weir_writer_put_async(
 }
 
 /// Accepts the completion and makes a callback of it.
-fn completing(offered: Offered) -> Callback {
+pub(crate) fn completing(offered: Offered) -> Callback {
     let completion = offered.accept();
     Box::new(move |outcome| completion.complete(outcome.map(WeirAck::from)))
+}
+
+/// Refuses a stream of other columns than the writer's. Metadata is the writer's own: the primary key is marked in it.
+fn check_columns(given: &Schema, wanted: &Schema) -> Result<()> {
+    if given.fields().len() != wanted.fields().len() {
+        bail!(SchemaMismatch, "the stream has {} columns, the writer {}", given.fields().len(), wanted.fields().len());
+    }
+    let same = |one: &Field, other: &Field| {
+        (one.name(), one.data_type(), one.is_nullable()) == (other.name(), other.data_type(), other.is_nullable())
+    };
+    match given.fields().iter().zip(wanted.fields()).find(|(given, wanted)| !same(given, wanted)) {
+        Some((given, wanted)) => bail!(SchemaMismatch, "the stream's column is {given}, the writer's {wanted}"),
+        None => Ok(()),
+    }
 }
 
 unsafe fn put_stream(
@@ -332,13 +167,7 @@ unsafe fn put_stream(
     let future = async move {
         let Writing { writer, validate, .. } = &shared.core;
         let (given, wanted) = (reader.schema()?, writer.schema());
-        if given.fields() != wanted.fields() {
-            let wrong = given.fields().iter().zip(wanted.fields()).find(|(given, wanted)| given != wanted);
-            return Err(match wrong {
-                Some((given, wanted)) => err!(SchemaMismatch, "the stream's column is {given}, the writer's {wanted}"),
-                None => err!(SchemaMismatch, "the stream has {} columns, the writer {}", given.fields().len(), wanted.fields().len()),
-            });
-        }
+        check_columns(&given, wanted)?;
         let batches = std::iter::from_fn(|| reader.next().transpose());
         let batches = batches.map(|array| arrow::import_batch(array?, wanted, *validate));
         Ok(writer.put_all(batches, timeout(timeout_ms))?.into())
@@ -398,7 +227,11 @@ pub unsafe extern "C" fn weir_writer_put_stream_async(
 }
 
 /// Runs one of the writer's blocking calls.
-unsafe fn block(writer: *const WeirWriter, error: *mut *mut WeirError, run: impl FnOnce(&ShardWriter) -> Result<()>) -> WeirStatus {
+pub(crate) unsafe fn block(
+    writer: *const WeirWriter,
+    error: *mut *mut WeirError,
+    run: impl FnOnce(&ShardWriter) -> Result<()>,
+) -> WeirStatus {
     let body = |writer: &Handle<WeirWriter>| {
         runtime::may_block()?;
         run(&writer.core.writer)
@@ -408,7 +241,7 @@ unsafe fn block(writer: *const WeirWriter, error: *mut *mut WeirError, run: impl
 }
 
 /// Runs one of the writer's calls with a callback.
-unsafe fn callback(
+pub(crate) unsafe fn callback(
     writer: *const WeirWriter,
     completion: WeirCompletion,
     error: *mut *mut WeirError,

@@ -5,6 +5,7 @@ use std::sync::{Arc, Weak};
 use super::error::{WeirError, WeirStatus};
 use super::guard::guard_on;
 use super::handle::Handle;
+use super::memtable_stats;
 use super::sized_out::{SizedOut, sized};
 use super::writer::WeirWriter;
 use crate::error::Result;
@@ -96,8 +97,16 @@ pub struct WeirWriterMemory {
     pub in_flight_bytes: u64,
     /// Granted to puts that were waiting for room.
     pub reserved_bytes: u64,
-    /// The limit on the sum.
+    /// The limit on the sum of these three.
     pub limit_bytes: u64,
+    /// In the MemTable that is filled.
+    pub memtable_bytes: u64,
+    /// In MemTables that are frozen and not flushed.
+    pub frozen_bytes: u64,
+    /// In MemTables that were flushed and stay for a while.
+    pub kept_bytes: u64,
+    /// The limit on what is filled and frozen; 0 without MemTables.
+    pub unflushed_limit_bytes: u64,
 }
 
 // SAFETY: `repr(C)`, integers, `struct_size` first, no padding.
@@ -190,6 +199,10 @@ pub unsafe extern "C" fn weir_writer_memory(
             in_flight_bytes: held.in_flight,
             reserved_bytes: held.reserved,
             limit_bytes: held.limit,
+            memtable_bytes: held.active,
+            frozen_bytes: held.frozen,
+            kept_bytes: held.kept,
+            unflushed_limit_bytes: held.unflushed_limit,
         };
         // SAFETY: the caller's promise.
         unsafe { sized(memory, value) }
@@ -213,7 +226,10 @@ impl Figures {
 impl MetricSource for Figures {
     fn collect(&self, metrics: &mut Metrics) {
         let Some(writer) = self.0.upgrade() else { return };
-        let stats = stats(&writer);
+        let (stats, tables) = (stats(&writer), writer.stats().memtable);
+        if let Some(tables) = &tables {
+            memtable_stats::collect(tables, metrics);
+        }
         let mut counter = |name, help, value| metrics.counter(name, help, &[], value);
         counter("weir_writer_puts_total", "Puts admitted.", stats.puts);
         counter("weir_writer_rows_total", "Rows admitted.", stats.rows);

@@ -1,4 +1,5 @@
-//! The limit on bytes that were admitted and are not durable yet, and who waits for room below it.
+//! The limits on bytes that were admitted and are not durable yet, and on those in tables that are not flushed, and who waits for room
+//! below them.
 //!
 //! Room is granted in the order of asking, so a large put is not starved by small ones. Where the session has a limit on its memory,
 //! bytes are taken from that, too.
@@ -7,14 +8,30 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::MutexGuard;
+
+use super::state::State;
 use super::waiter::{Callback, Parked, Waiter, deadline};
 use super::{Ack, ShardWriter, Shared, WriterMemory};
 use crate::error::{Error, Result, err};
 use crate::memory::Share;
 
+/// The bytes that a put takes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Need {
+    /// Until it is durable.
+    pub queue: u64,
+    /// In its table, until that is flushed.
+    pub tables: u64,
+}
+
 /// The bytes in use and the queue for more.
 pub(super) struct Room {
     memory: WriterMemory,
+    /// What a table takes before it has rows.
+    empty_table: u64,
+    /// Of the tables' room, granted to puts that were waiting for it.
+    reserved_tables: u64,
     queue: VecDeque<Request>,
     ids: u64,
     /// The bytes in use, as the session counts them.
@@ -25,15 +42,16 @@ pub(super) struct Room {
 
 struct Request {
     id: u64,
-    bytes: u64,
+    need: Need,
     /// Whether the bytes are kept for the one who asked.
     reserve: bool,
     waiter: Waiter,
 }
 
 impl Room {
-    pub fn new(limit: u64, share: Option<Share>) -> Self {
-        Self { memory: WriterMemory { limit, ..WriterMemory::default() }, queue: VecDeque::new(), ids: 0, share, watched: false }
+    pub fn new(limit: u64, (unflushed_limit, empty_table): (u64, u64), share: Option<Share>) -> Self {
+        let memory = WriterMemory { limit, unflushed_limit, ..WriterMemory::default() };
+        Self { memory, empty_table, reserved_tables: 0, queue: VecDeque::new(), ids: 0, share, watched: false }
     }
 
     pub fn memory(&self) -> WriterMemory {
@@ -44,9 +62,31 @@ impl Room {
         self.queue.len() as u64
     }
 
-    fn fits(&self, bytes: u64) -> bool {
+    /// Whether there is room for it where the tables have `unflushed` bytes.
+    fn fits(&self, need: Need, unflushed: u64) -> bool {
+        self.fits_queue(need) && self.fits_tables(need, unflushed)
+    }
+
+    fn fits_queue(&self, need: Need) -> bool {
         let used = self.memory.pending + self.memory.in_flight + self.memory.reserved;
-        used.saturating_add(bytes) <= self.memory.limit
+        used.saturating_add(need.queue) <= self.memory.limit
+    }
+
+    /// An empty table takes what its limits allow, so nothing waits where there is nothing to flush.
+    fn fits_tables(&self, need: Need, unflushed: u64) -> bool {
+        let used = unflushed + self.reserved_tables;
+        // It may take a new table.
+        used == 0 || used.saturating_add(need.tables + self.empty_table) <= self.memory.unflushed_limit
+    }
+
+    /// Whether flushing a table would help the first in the queue.
+    pub fn waits_for_flush(&self, unflushed: u64) -> bool {
+        self.queue.front().is_some_and(|request| self.flush_helps(request.need, unflushed))
+    }
+
+    /// Whether flushing a table would make room.
+    pub fn flush_helps(&self, need: Need, unflushed: u64) -> bool {
+        !self.fits_tables(need, unflushed) || self.share.is_some() && self.fits_queue(need)
     }
 
     /// Takes `bytes` of the session's memory, if there are any to be had; else, with `wait`, waits for them.
@@ -65,19 +105,20 @@ impl Room {
         self.share.as_ref().is_some_and(Share::waits)
     }
 
-    /// Takes `bytes` for a pending put if there is room and nobody waits for it.
-    pub fn try_admit(&mut self, bytes: u64) -> bool {
-        let admitted = self.queue.is_empty() && self.fits(bytes) && self.take(bytes, false);
+    /// Takes what a pending put needs if there is room and nobody waits for it.
+    pub fn try_admit(&mut self, need: Need, unflushed: u64) -> bool {
+        let admitted = self.queue.is_empty() && self.fits(need, unflushed) && self.take(need.queue, false);
         if admitted {
-            self.memory.pending += bytes;
+            self.memory.pending += need.queue;
         }
         admitted
     }
 
-    /// Turns reserved bytes into those of a pending put.
-    pub fn admit_reserved(&mut self, bytes: u64) {
-        self.memory.reserved -= bytes;
-        self.memory.pending += bytes;
+    /// Turns reserved bytes into those of a pending put, whose rows go into a table now.
+    pub fn admit_reserved(&mut self, need: Need) {
+        self.memory.reserved -= need.queue;
+        self.memory.pending += need.queue;
+        self.reserved_tables -= need.tables;
     }
 
     pub fn take_in_flight(&mut self, bytes: u64) {
@@ -90,9 +131,10 @@ impl Room {
         self.give(bytes);
     }
 
-    pub fn release_reserved(&mut self, bytes: u64) {
-        self.memory.reserved -= bytes;
-        self.give(bytes);
+    pub fn release_reserved(&mut self, need: Need) {
+        self.memory.reserved -= need.queue;
+        self.reserved_tables -= need.tables;
+        self.give(need.queue);
     }
 
     pub fn release_in_flight(&mut self, bytes: u64) {
@@ -101,21 +143,22 @@ impl Room {
     }
 
     /// Those at the front of the queue for whom there is room now.
-    pub fn grant(&mut self) -> Vec<Waiter> {
+    pub fn grant(&mut self, unflushed: u64) -> Vec<Waiter> {
         let mut granted = Vec::new();
-        while let Some((bytes, reserve)) = self.queue.front().map(|request| (request.bytes, request.reserve)) {
-            if !self.fits(bytes) {
+        while let Some((need, reserve)) = self.queue.front().map(|request| (request.need, request.reserve)) {
+            if !self.fits(need, unflushed) {
                 // Its own limit is what it waits for.
                 self.leave();
                 break;
             }
-            if !self.take(bytes, true) {
+            if !self.take(need.queue, true) {
                 break;
             }
             if reserve {
-                self.memory.reserved += bytes;
+                self.memory.reserved += need.queue;
+                self.reserved_tables += need.tables;
             } else {
-                self.give(bytes);
+                self.give(need.queue);
             }
             granted.extend(self.queue.pop_front().map(|request| request.waiter));
         }
@@ -136,9 +179,9 @@ impl Room {
         std::mem::take(&mut self.queue).into_iter().map(|request| request.waiter)
     }
 
-    fn enqueue(&mut self, bytes: u64, reserve: bool, waiter: Waiter) -> u64 {
+    fn enqueue(&mut self, need: Need, reserve: bool, waiter: Waiter) -> u64 {
         self.ids += 1;
-        self.queue.push_back(Request { id: self.ids, bytes, reserve, waiter });
+        self.queue.push_back(Request { id: self.ids, need, reserve, waiter });
         self.ids
     }
 
@@ -157,7 +200,7 @@ impl ShardWriter {
     /// `InvalidArgument` if it never fits; the terminal error; `Backpressure` at the deadline.
     pub fn wait_capacity(&self, bytes: u64, timeout: Option<Duration>) -> Result<()> {
         self.0.check_size(bytes)?;
-        self.0.wait_for_room(bytes, false, timeout)
+        self.0.wait_for_room(self.0.need(bytes), false, timeout)
     }
 
     /// [`Self::wait_capacity`] with a callback.
@@ -165,11 +208,15 @@ impl ShardWriter {
         if let Err(error) = self.0.check_size(bytes) {
             return done(Err(error));
         }
-        self.0.request_room(bytes, false, Waiter::Callback(done));
+        self.0.request_room(self.0.need(bytes), false, Waiter::Callback(done));
     }
 }
 
 impl Shared {
+    fn need(&self, bytes: u64) -> Need {
+        Need { queue: bytes, tables: if self.spec.is_some() { bytes } else { 0 } }
+    }
+
     /// Refuses a put that could never be admitted (PITFALLS F6).
     pub(super) fn check_size(&self, bytes: u64) -> Result<()> {
         let limit = self.config.max_pending_bytes;
@@ -185,19 +232,19 @@ impl Shared {
     }
 
     /// Waits for room; with `reserve`, the bytes are kept for the caller, who must use or release them.
-    pub(super) fn wait_for_room(self: &Arc<Self>, bytes: u64, reserve: bool, timeout: Option<Duration>) -> Result<()> {
+    pub(super) fn wait_for_room(self: &Arc<Self>, need: Need, reserve: bool, timeout: Option<Duration>) -> Result<()> {
         let parked = Parked::new(false);
         let began = self.env.clock.now();
-        let id = self.request_room(bytes, reserve, Waiter::Thread(Arc::clone(&parked)));
+        let id = self.request_room(need, reserve, Waiter::Thread(Arc::clone(&parked)));
         let outcome = self.wait(&parked, deadline(timeout));
         let mut state = self.state.lock();
         state.recorder.blocked += self.env.clock.now().saturating_sub(began);
         match outcome {
             Some(outcome) => outcome.map(|_| ()),
             None if state.room.withdraw(id) => {
-                let error = self.no_room(&state.room, bytes);
+                let error = self.no_room(&state, need);
                 // Those behind us may fit where we did not.
-                let granted = state.room.grant();
+                let granted = state.grant();
                 drop(state);
                 granted.into_iter().for_each(|waiter| waiter.complete(Ok(Ack::default())));
                 Err(error)
@@ -210,26 +257,38 @@ impl Shared {
         }
     }
 
-    fn request_room(self: &Arc<Self>, bytes: u64, reserve: bool, waiter: Waiter) -> u64 {
+    fn request_room(self: &Arc<Self>, need: Need, reserve: bool, waiter: Waiter) -> u64 {
         let mut state = self.state.lock();
         if let Err(error) = self.check_open(&state) {
             drop(state);
             waiter.complete(Err(error));
             return 0;
         }
-        let id = state.room.enqueue(bytes, reserve, waiter);
-        let granted = state.room.grant();
+        let id = state.room.enqueue(need, reserve, waiter);
+        let granted = state.grant();
         if state.room.waiting() > 0 {
             state.recorder.blocked_waits += 1;
-            // What could make room must be on its way (PITFALLS F3).
-            state.urgent = state.admitted;
-            self.dispatch(state, None);
+            let flush = state.room.waits_for_flush(state.unflushed());
+            self.relieve(state, flush);
         } else {
             drop(state);
         }
         granted.into_iter().for_each(|waiter| waiter.complete(Ok(Ack::default())));
         self.watch_memory();
         id
+    }
+
+    /// Sees to it that what could make room is on its way (PITFALLS F3): what is queued is written, and with `flush` the table that is filled
+    /// is frozen, unless one is being flushed.
+    pub(super) fn relieve(self: &Arc<Self>, mut state: MutexGuard<'_, State>, flush: bool) {
+        state.urgent = state.admitted;
+        if let Some(tables) = state.tables.as_mut().filter(|_| flush)
+            && tables.frozen().is_empty()
+        {
+            tables.freeze();
+        }
+        self.dispatch(state, None);
+        self.start_flush();
     }
 
     /// Has everybody make room below the session's limit, and a task wait for it, if it is that what this writer lacks.
@@ -260,7 +319,7 @@ impl Shared {
     /// Grants what the session has room for now; says whether somebody still waits for that.
     fn grant_memory(&self) -> bool {
         let mut state = self.state.lock();
-        let granted = state.room.grant();
+        let granted = state.grant();
         let waits = state.room.waits_for_memory();
         state.room.watched = waits;
         drop(state);
@@ -268,22 +327,40 @@ impl Shared {
         waits
     }
 
-    pub(super) fn no_room(&self, room: &Room, bytes: u64) -> Error {
-        let memory = room.memory();
-        if room.fits(bytes)
+    pub(super) fn no_room(&self, state: &State, need: Need) -> Error {
+        let memory = state.memory();
+        let Need { queue: bytes, tables } = need;
+        if !state.room.fits_tables(need, state.unflushed()) {
+            let failing = state.tables.as_ref().and_then(|tables| tables.failure.as_ref());
+            let why = failing.map_or(String::new(), |error| format!("; flushing fails: {error}"));
+            return err!(
+                Backpressure,
+                "no room for a put that takes {tables} bytes in a table: {} are filled and {} frozen, not flushed, of at most {}{why}",
+                memory.active,
+                memory.frozen,
+                memory.unflushed_limit
+            )
+            .with_u64("bytes", tables)
+            .with_u64("memtable_bytes", memory.active)
+            .with_u64("frozen_bytes", memory.frozen)
+            .with_u64("limit_bytes", memory.unflushed_limit);
+        }
+        if state.room.fits_queue(need)
             && let Some(session) = &self.memory
         {
             let usage = session.usage();
             let limit = usage.limit.unwrap_or(u64::MAX);
             return err!(
                 Backpressure,
-                "no room for a put of {bytes} bytes below the session's memory limit: {} queued by its writers, {} read ahead by its \
-                 tailers, of at most {limit}",
+                "no room for a put of {bytes} bytes below the session's memory limit: {} queued by its writers, {} in their tables, {} read \
+                 ahead by its tailers, of at most {limit}",
                 usage.queues,
+                usage.tables,
                 usage.read_ahead
             )
             .with_u64("bytes", bytes)
             .with_u64("session_queued_bytes", usage.queues)
+            .with_u64("session_memtable_bytes", usage.tables)
             .with_u64("session_read_ahead_bytes", usage.read_ahead)
             .with_u64("session_limit_bytes", limit);
         }

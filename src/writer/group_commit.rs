@@ -21,7 +21,7 @@ use super::waiter::{Parked, Signal, Waiter};
 use crate::env;
 use crate::error::{Result, err};
 use crate::wal::Appender;
-use crate::wal::entry::{self, EntryId};
+use crate::wal::entry::{self, BatchEncoder, EntryId};
 
 /// The part of an append's duration that a group is gathered for.
 const GATHER_PART: u32 = 8;
@@ -31,16 +31,32 @@ const MAX_GATHER: Duration = Duration::from_millis(5);
 /// The right to append, and what it needs.
 pub(super) struct Committer {
     appender: Appender,
-    preamble: Bytes,
+    /// What an entry of a generation begins with.
+    preamble: Preamble,
     /// How long an append takes, smoothed.
     append_time: Duration,
     /// How many callers the last group released.
     released: usize,
 }
 
+struct Preamble {
+    generation: Option<u64>,
+    bytes: Bytes,
+}
+
 impl Committer {
-    pub fn new(appender: Appender, preamble: Bytes) -> Self {
-        Self { appender, preamble, append_time: Duration::ZERO, released: 0 }
+    /// The committer of `appender`, whose next entry is of `generation`.
+    pub fn new(appender: Appender, encoder: &BatchEncoder, generation: Option<u64>) -> Result<Self> {
+        let preamble = Preamble { generation, bytes: encoder.preamble(appender.epoch(), generation)? };
+        Ok(Self { appender, preamble, append_time: Duration::ZERO, released: 0 })
+    }
+
+    /// What the next entry begins with.
+    fn preamble(&mut self, encoder: &BatchEncoder, generation: Option<u64>) -> Result<&Bytes> {
+        if self.preamble.generation != generation {
+            self.preamble = Preamble { generation, bytes: encoder.preamble(self.appender.epoch(), generation)? };
+        }
+        Ok(&self.preamble.bytes)
     }
 }
 
@@ -189,7 +205,14 @@ impl Turn {
             take_group(&mut state, shared.config.max_buffer_bytes)
         };
         let id = EntryId(shared.env.random.next().to_be_bytes());
-        let entry = entry::assemble(&committer.preamble, self.group.iter().map(|put| &put.batch), id);
+        let generation = self.group.first().and_then(Pending::generation);
+        let entry = match committer.preamble(&shared.encoder, generation) {
+            Ok(preamble) => entry::assemble(preamble, self.group.iter().map(|put| &put.batch), id),
+            Err(error) => {
+                self.end(&error);
+                return false;
+            }
+        };
         let began = shared.env.clock.now();
         let appended = committer.appender.append(&entry).await;
         let took = shared.env.clock.now().saturating_sub(began);
@@ -197,7 +220,9 @@ impl Turn {
         committer.append_time = if committer.append_time.is_zero() { took } else { (committer.append_time * 7 + took) / 8 };
         let group = std::mem::take(&mut self.group);
         committer.released = group.iter().filter(|put| put.waiter.is_some()).count();
-        match appended {
+        // Nobody hears of a put before its rows can be read.
+        let indexed = group.last().and_then(|put| put.place.as_ref()).map_or(Ok(()), |place| shared.index(&place.table));
+        match appended.and_then(|position| indexed.map(|()| position)) {
             Ok(position) => self.publish(group, position, entry.len, took),
             Err(error) => {
                 self.group = group;
@@ -218,7 +243,14 @@ impl Turn {
         state.recorder.append_ns.record(nanos(took));
         state.recorder.group.record(group.len() as u64);
         state.durable += group.len() as u64;
+        let durable = state.durable;
         state.durable_position = position;
+        let place = group.last().and_then(|put| put.place.as_ref());
+        let mut flushable = false;
+        if let (Some(tables), Some(place)) = (&mut state.tables, place) {
+            tables.set_durable(place.table.generation(), position, place.end_row);
+            flushable = tables.flushable(durable).is_some();
+        }
         shared.durable.store(state.durable, std::sync::atomic::Ordering::Release);
         let mut done: Vec<(Waiter, u64)> = Vec::with_capacity(group.len());
         for put in group {
@@ -231,8 +263,11 @@ impl Turn {
         let later = state.barriers.split_off(&beyond);
         let reached = std::mem::replace(&mut state.barriers, later);
         done.extend(reached.into_iter().map(|((sequence, _), waiter)| (waiter, sequence)));
-        let granted = state.room.grant();
+        let granted = state.grant();
         drop(state);
+        if flushable {
+            shared.start_flush();
+        }
         for (waiter, sequence) in done {
             waiter.complete(Ok(shared.ack(sequence, position)));
         }
@@ -272,15 +307,16 @@ impl Drop for Turn {
     }
 }
 
-/// The next entry's puts: up to `max_bytes`, at least one (PITFALLS E9).
+/// The next entry's puts: up to `max_bytes`, at least one (PITFALLS E9), all of one generation.
 fn take_group(state: &mut State, max_bytes: u64) -> Vec<Pending> {
     let mut bytes = 0_u64;
+    let generation = state.pending.front().and_then(Pending::generation);
     let count = state
         .pending
         .iter()
         .take_while(|put| {
             bytes = bytes.saturating_add(put.bytes);
-            bytes <= max_bytes
+            bytes <= max_bytes && put.generation() == generation
         })
         .count();
     let group: Vec<Pending> = state.pending.drain(..count.max(1)).collect();

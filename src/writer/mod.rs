@@ -4,15 +4,22 @@
 //! survives a crash; the first terminal error (fenced, poisoned, closed) reaches everybody who waits and every later call; at
 //! most `max_pending_bytes` plus one entry are held.
 //!
+//! In *MemTable mode* what is put can be read at once (see [`crate::memtable`]): rows go into a table, tables that are full are frozen and
+//! flushed to generations in the background, and [`ShardWriter::view`] reads all of that as one. What an acknowledged put wrote is in every
+//! later view. A writer that ended gives no views (PITFALLS A4). Opening brings back the rows that no generation has.
+//!
 //! There is one *committer*, the right to append. Whoever holds it writes groups: a waiting caller itself where the store
 //! answers on the calling thread (a hand-over costs more than the write), else a background task. No tick, no idle work.
 
 mod backpressure;
 mod config;
+mod flush;
 mod group_commit;
+mod open;
 mod put;
 mod state;
 mod stats;
+mod tables;
 mod waiter;
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -23,20 +30,26 @@ use arrow_schema::{Schema, SchemaRef};
 use parking_lot::{Condvar, Mutex};
 use tokio::sync::Notify;
 
-pub use config::WriterConfig;
-pub use stats::{Quantiles, WriterStats};
+pub use config::{MemTableConfig, WriterConfig};
+pub use stats::{MemTableStats, Quantiles, WriterStats};
 pub use waiter::Callback;
 
+use crate::cache::Cache;
 use crate::env::Env;
 use crate::error::{Error, ErrorKind, Result, err};
 use crate::memory::{Flush, MemoryBudget, Use};
+use crate::memtable::{MemTable, TableSpec};
+use crate::scan::View;
 use crate::shard::manifest::Manifest;
 use crate::shard::{ManifestStore, ShardPath};
 use crate::store::Store;
 use crate::wal::entry::BatchEncoder;
 use crate::wal::{AppendStats, Appender};
+use backpressure::Room;
 use group_commit::Committer;
+use open::Opening;
 use state::State;
+use tables::Tables;
 use waiter::{Parked, Signal, Waiter, deadline};
 
 /// What a put gets back.
@@ -59,8 +72,25 @@ pub struct WriterMemory {
     pub in_flight: u64,
     /// Granted to puts that were waiting for room.
     pub reserved: u64,
-    /// The limit on the sum.
+    /// The limit on the sum of these.
     pub limit: u64,
+    /// In the table that is filled.
+    pub active: u64,
+    /// In frozen tables that are not flushed.
+    pub frozen: u64,
+    /// In tables that were flushed and stay for a while.
+    pub kept: u64,
+    /// The limit on what is filled and frozen; 0 without MemTables.
+    pub unflushed_limit: u64,
+}
+
+/// What a writer shares with others of its session.
+#[derive(Debug, Clone, Default)]
+pub struct Within {
+    /// What is queued and held is counted in it, and kept below its limit.
+    pub memory: Option<Arc<MemoryBudget>>,
+    /// What is read of generations is kept in it.
+    pub cache: Option<Cache>,
 }
 
 /// Owns a shard: see the module's documentation. All methods may be called from any thread at once.
@@ -73,6 +103,11 @@ pub(crate) struct Shared {
     shard: ShardPath,
     epoch: u64,
     encoder: BatchEncoder,
+    /// In MemTable mode.
+    spec: Option<Arc<TableSpec>>,
+    cache: Option<Cache>,
+    /// The right to merge generations.
+    compaction_turn: tokio::sync::Mutex<()>,
     manifests: Arc<ManifestStore>,
     append_stats: Arc<AppendStats>,
     state: Mutex<State>,
@@ -96,34 +131,53 @@ impl ShardWriter {
     /// # Errors
     /// `InvalidArgument`, `SchemaMismatch` before anything is claimed (PITFALLS B4); then as [`Appender::open`].
     pub async fn open(store: Store, shard: ShardPath, schema: &Schema, config: WriterConfig, env: Env) -> Result<Self> {
-        Self::open_within(store, shard, schema, config, env, None).await
+        Self::open_within(store, shard, schema, config, env, Within::default()).await
     }
 
-    /// [`Self::open`], with what is queued counted in `memory` and kept below its limit.
+    /// [`Self::open`], sharing with others.
     ///
     /// # Errors
     /// As [`Self::open`].
-    pub async fn open_within(
-        store: Store,
-        shard: ShardPath,
-        schema: &Schema,
-        config: WriterConfig,
-        env: Env,
-        memory: Option<Arc<MemoryBudget>>,
-    ) -> Result<Self> {
+    pub async fn open_within(store: Store, shard: ShardPath, schema: &Schema, config: WriterConfig, env: Env, within: Within) -> Result<Self> {
         config.validate()?;
-        let encoder = BatchEncoder::new(schema, config.compression)?;
+        let plain = BatchEncoder::new(schema, config.compression)?;
+        let spec = config.memtable.as_ref().map(|memtable| open::spec_of(plain.schema(), memtable)).transpose()?;
+        let encoder = match &spec {
+            Some(spec) => BatchEncoder::new(spec.stored_schema(), config.compression)?,
+            None => plain,
+        };
+        let opening = config.memtable.as_ref().zip(spec.as_ref()).map(|(memtable, spec)| Opening {
+            store: &store,
+            shard: &shard,
+            env: &env,
+            config: &config,
+            memtable,
+            spec,
+            within: &within,
+        });
+        if let Some(opening) = &opening {
+            opening.check_schema().await?;
+        }
         let appender = Appender::open(store.clone(), shard.clone(), env.clone(), config.appender().manifest()).await?;
-        let epoch = appender.epoch();
-        let preamble = encoder.preamble(epoch, None)?;
+        let tables = match &opening {
+            Some(opening) => Some(opening.replay(&appender).await?),
+            None => None,
+        };
+        let unflushed = opening.as_ref().map_or((0, 0), |opening| (opening.memtable.max_unflushed_bytes, opening.spec.empty_bytes()));
+        let Within { memory, cache } = within;
         let who = || format!("the writer of shard {} at {}", shard.id(), store.url());
         let share = memory.as_ref().map(|memory| memory.share(Use::Queues, who()));
+        let room = Room::new(config.max_pending_bytes, unflushed, share);
+        let generation = tables.as_ref().map(|tables| tables.active().table.generation());
         let shared = Arc::new(Shared {
-            epoch,
+            epoch: appender.epoch(),
             manifests: Arc::clone(appender.manifests()),
             append_stats: Arc::clone(appender.stats()),
-            state: Mutex::new(State::new(Committer::new(appender, preamble), config.max_pending_bytes, share)),
+            state: Mutex::new(State::new(Committer::new(appender, &encoder, generation)?, room, tables)),
             memory,
+            spec,
+            cache,
+            compaction_turn: tokio::sync::Mutex::new(()),
             gathered: Condvar::new(),
             gathered_async: Notify::new(),
             durable: AtomicU64::new(0),
@@ -137,13 +191,33 @@ impl ShardWriter {
             let flusher: Weak<Shared> = Arc::downgrade(&shared);
             memory.register(flusher);
         }
+        shared.start_flush();
+        shared.start_compaction();
         Ok(Self(shared))
     }
 
-    /// The schema that every batch must have: the one given at open, without reserved metadata keys.
+    /// The schema that every batch must have: the one given at open, without reserved metadata keys, and in MemTable mode with the key
+    /// marked.
     #[must_use]
     pub fn schema(&self) -> &SchemaRef {
-        self.0.encoder.schema()
+        self.0.spec.as_ref().map_or_else(|| self.0.encoder.schema(), |spec| spec.schema())
+    }
+
+    /// What the writer's tables have in common, in MemTable mode.
+    #[must_use]
+    pub fn table_spec(&self) -> Option<&Arc<TableSpec>> {
+        self.0.spec.as_ref()
+    }
+
+    /// What is visible now, in MemTable mode: every put that was acknowledged, and in a writer that is not durable every put that was
+    /// admitted.
+    ///
+    /// # Errors
+    /// `Unsupported`: the writer has no MemTable. The terminal error; `Closed` once it closes.
+    pub fn view(&self) -> Result<View> {
+        let state = self.0.state.lock();
+        self.0.check_open(&state)?;
+        state.tables.as_ref().map(Tables::view).ok_or_else(|| self.0.no_memtable())
     }
 
     /// The epoch under which the shard is owned.
@@ -231,14 +305,20 @@ impl ShardWriter {
         self.0.add_barrier(sequence, Waiter::Callback(done));
     }
 
-    /// Refuses further puts, waits until all are durable, and lets go of the shard. The epoch stays claimed until the next
-    /// writer's. May be called again: after `TimedOut` it goes on waiting, after success it succeeds.
+    /// Refuses further puts, waits until all are durable and all tables flushed, and lets go of the shard. The epoch stays claimed until the
+    /// next writer's. May be called again: after `TimedOut` it goes on waiting, after success it succeeds.
     ///
     /// # Errors
-    /// The terminal error if there is one: then what was not durable is lost to this writer. `TimedOut`.
+    /// The terminal error if there is one: then what was not durable is lost to this writer. `TimedOut`. What keeps a table from being
+    /// flushed, after some tries: its rows are in the log, and come back when the shard is opened again.
     pub fn close(&self, timeout: Option<Duration>) -> Result<()> {
-        let Some(admitted) = self.0.begin_close()? else { return Ok(()) };
-        self.wait_durable(admitted, timeout)?;
+        let deadline = deadline(timeout);
+        let left = || deadline.map(|deadline| deadline.saturating_duration_since(std::time::Instant::now()));
+        let Some(closing) = self.0.begin_close()? else { return Ok(()) };
+        self.wait_durable(closing.admitted, timeout)?;
+        if let Some(generation) = closing.generation {
+            self.wait_flushed(generation, left())?;
+        }
         self.0.finish_close();
         Ok(())
     }
@@ -248,17 +328,23 @@ impl ShardWriter {
         match self.0.begin_close() {
             Err(error) => done(Err(error)),
             Ok(None) => done(Ok(Ack { epoch: self.0.epoch, ..Ack::default() })),
-            Ok(Some(admitted)) => {
+            Ok(Some(closing)) => {
                 let shared = Arc::clone(&self.0);
-                self.wait_durable_async(
-                    admitted,
-                    Box::new(move |outcome| {
-                        if outcome.is_ok() {
-                            shared.finish_close();
-                        }
-                        done(outcome);
-                    }),
-                );
+                let closed = move |shared: &Shared, ack, outcome: Result<Ack>| {
+                    if outcome.is_ok() {
+                        shared.finish_close();
+                    }
+                    done(outcome.map(|_| ack));
+                };
+                let durable = move |outcome: Result<Ack>| match (outcome, closing.generation) {
+                    (Ok(ack), Some(generation)) => {
+                        let flushing = Arc::clone(&shared);
+                        let flushed = Box::new(move |outcome| closed(&shared, ack, outcome));
+                        flushing.add_flush_waiter(generation, Waiter::Callback(flushed));
+                    }
+                    (outcome, _) => closed(&shared, *outcome.as_ref().unwrap_or(&Ack::default()), outcome),
+                };
+                self.wait_durable_async(closing.admitted, Box::new(durable));
             }
         }
     }
@@ -279,6 +365,7 @@ impl ShardWriter {
             pending_puts: state.admitted - state.durable,
             pending_bytes: state.memory().pending + state.memory().in_flight,
             blocked_now: state.blocked(),
+            memtable: state.tables.as_ref().map(Tables::stats),
             ..state.recorder.snapshot(&self.0.append_stats, requests)
         }
     }
@@ -299,10 +386,20 @@ impl Drop for ShardWriter {
 impl Flush for Shared {
     fn flush_now(self: Arc<Self>) {
         let mut state = self.state.lock();
-        state.urgent = state.admitted;
-        self.dispatch(state, None);
+        if let Some(tables) = &mut state.tables {
+            tables.expire(Duration::MAX);
+        }
+        self.relieve(state, true);
         self.end_gathering();
     }
+}
+
+/// What a writer that closes waits for.
+struct Closing {
+    /// So many puts are durable.
+    admitted: u64,
+    /// This generation is published.
+    generation: Option<u64>,
 }
 
 impl Shared {
@@ -358,8 +455,8 @@ impl Shared {
         }
     }
 
-    /// `None` if the writer is closed already; else how many puts must become durable first.
-    fn begin_close(&self) -> Result<Option<u64>> {
+    /// `None` if the writer is closed already; else what must come first.
+    fn begin_close(self: &Arc<Self>) -> Result<Option<Closing>> {
         let mut state = self.state.lock();
         state.closing = true;
         match &state.terminal {
@@ -368,13 +465,29 @@ impl Shared {
             None => {
                 // Who waits for room would be refused with it (PITFALLS F4).
                 let blocked: Vec<Waiter> = state.room.drain().collect();
+                // PITFALLS G8: what is not full is flushed, too.
+                let generation = self.freeze(&mut state).ok();
                 let admitted = state.admitted;
                 drop(state);
                 self.end_gathering();
                 blocked.into_iter().for_each(|waiter| waiter.complete(Err(self.closing())));
-                Ok(Some(admitted))
+                self.start_flush();
+                Ok(Some(Closing { admitted, generation }))
             }
         }
+    }
+
+    /// Feeds the indexes of `table`; an error, which is a bug, ends the writer.
+    fn index(&self, table: &MemTable) -> Result<()> {
+        table.index().map(|_| ()).inspect_err(|error| self.fail(error.clone()))
+    }
+
+    fn spec(&self) -> Result<&Arc<TableSpec>> {
+        self.spec.as_ref().ok_or_else(|| self.no_memtable())
+    }
+
+    fn no_memtable(&self) -> Error {
+        err!(Unsupported, "the writer of shard {} was opened without a MemTable", self.shard.id())
     }
 
     fn place(&self) -> String {

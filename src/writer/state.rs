@@ -4,21 +4,30 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use super::WriterMemory;
-use super::backpressure::Room;
+use super::backpressure::{Need, Room};
 use super::group_commit::Committer;
 use super::stats::Recorder;
+use super::tables::{Holdings, Place, Tables};
 use super::waiter::Waiter;
 use crate::error::Error;
-use crate::memory::Share;
 use crate::wal::entry::EncodedBatch;
 
 /// A put that was admitted and is not in an entry yet.
 pub(super) struct Pending {
     pub batch: EncodedBatch,
     pub bytes: u64,
+    /// In MemTable mode: where its rows are.
+    pub place: Option<Place>,
     pub sequence: u64,
     pub admitted_at: Duration,
     pub waiter: Option<Waiter>,
+}
+
+impl Pending {
+    /// The generation that its entry is of.
+    pub fn generation(&self) -> Option<u64> {
+        self.place.as_ref().map(|place| place.table.generation())
+    }
 }
 
 pub(super) struct State {
@@ -27,6 +36,8 @@ pub(super) struct State {
     pub pending: VecDeque<Pending>,
     /// Who waits for room, and the bytes in use.
     pub room: Room,
+    /// In MemTable mode.
+    pub tables: Option<Tables>,
     /// Puts admitted, ever.
     pub admitted: u64,
     /// Puts durable, ever; always a prefix of those admitted.
@@ -50,11 +61,12 @@ pub(super) struct State {
 }
 
 impl State {
-    pub fn new(committer: Committer, limit: u64, share: Option<Share>) -> Self {
+    pub fn new(committer: Committer, room: Room, tables: Option<Tables>) -> Self {
         Self {
             committer: Some(Box::new(committer)),
             pending: VecDeque::new(),
-            room: Room::new(limit, share),
+            room,
+            tables,
             admitted: 0,
             durable: 0,
             durable_position: 0,
@@ -81,12 +93,29 @@ impl State {
         self.room.release_pending(pending.iter().map(|put| put.bytes).sum());
         let mut waiters: Vec<Waiter> = pending.into_iter().filter_map(|put| put.waiter).collect();
         waiters.extend(std::mem::take(&mut self.barriers).into_values());
+        waiters.extend(self.tables.iter_mut().flat_map(Tables::drain));
         waiters.extend(self.room.drain());
         waiters
     }
 
     pub fn memory(&self) -> WriterMemory {
-        self.room.memory()
+        let Holdings { active_bytes, frozen_bytes, kept_bytes } = self.tables.as_ref().map(Tables::holdings).unwrap_or_default();
+        WriterMemory { active: active_bytes, frozen: frozen_bytes, kept: kept_bytes, ..self.room.memory() }
+    }
+
+    /// The bytes in tables that are not flushed.
+    pub fn unflushed(&self) -> u64 {
+        self.tables.as_ref().map_or(0, Tables::unflushed_bytes)
+    }
+
+    /// Takes what a put needs if there is room and nobody waits for it.
+    pub fn try_admit(&mut self, need: Need) -> bool {
+        self.room.try_admit(need, self.unflushed())
+    }
+
+    /// Those for whom there is room now.
+    pub fn grant(&mut self) -> Vec<Waiter> {
+        self.room.grant(self.unflushed())
     }
 
     /// Puts that wait for room now.

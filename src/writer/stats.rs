@@ -58,6 +58,51 @@ pub struct WriterStats {
     pub append_ns: Quantiles,
     /// Puts per entry.
     pub group: Quantiles,
+    /// In MemTable mode.
+    pub memtable: Option<MemTableStats>,
+}
+
+/// A writer's MemTables and generations.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct MemTableStats {
+    /// The generation that the table becomes that is filled.
+    pub active_generation: u64,
+    /// Its rows, with superseded ones and deletions.
+    pub active_rows: u64,
+    /// Its batches.
+    pub active_batches: u64,
+    /// The memory that it takes.
+    pub active_bytes: u64,
+    /// Tables that are frozen and not flushed.
+    pub frozen_tables: u64,
+    /// Their rows.
+    pub frozen_rows: u64,
+    /// The memory that they take.
+    pub frozen_bytes: u64,
+    /// The memory of tables that were flushed and stay for a while.
+    pub kept_bytes: u64,
+    /// The newest generation that this writer knows as published; 0: none.
+    pub published_generation: u64,
+    /// Generations that reads look into.
+    pub generations: u64,
+    /// Tables flushed by this writer.
+    pub flushes: u64,
+    /// Attempts at that which failed.
+    pub flush_failures: u64,
+    /// Rows flushed.
+    pub flushed_rows: u64,
+    /// Bytes of their objects.
+    pub flushed_bytes: u64,
+    /// Merges of generations.
+    pub compactions: u64,
+    /// Merges that failed.
+    pub compaction_failures: u64,
+    /// Generations that were merged.
+    pub compacted_generations: u64,
+    /// Entries of the log whose rows came back at the opening.
+    pub replayed_entries: u64,
+    /// Those rows.
+    pub replayed_rows: u64,
 }
 
 /// The numbers as they are gathered, under the writer's lock.

@@ -56,17 +56,17 @@ fn configurations_that_cannot_work_fence_nobody() {
     let owner = place.open().unwrap();
     let good = WriterConfig::default();
     for (config, option) in [
-        (WriterConfig { max_buffer_bytes: 0, ..good }, "max_buffer_bytes"),
-        (WriterConfig { max_buffer_bytes: 2, max_pending_bytes: 1, ..good }, "max_pending_bytes"),
-        (WriterConfig { linger: Some(Duration::from_secs(7200)), ..good }, "linger"),
-        (WriterConfig { manifest_probe_width: 0, ..good }, "manifest_probe_width"),
-        (WriterConfig { trim_age: Duration::ZERO, ..good }, "trim_age"),
-        (WriterConfig { retry: Retry { max_retries: 1000, ..RETRY }, ..good }, "max_retries"),
+        (WriterConfig { max_buffer_bytes: 0, ..good.clone() }, "max_buffer_bytes"),
+        (WriterConfig { max_buffer_bytes: 2, max_pending_bytes: 1, ..good.clone() }, "max_pending_bytes"),
+        (WriterConfig { linger: Some(Duration::from_secs(7200)), ..good.clone() }, "linger"),
+        (WriterConfig { manifest_probe_width: 0, ..good.clone() }, "manifest_probe_width"),
+        (WriterConfig { trim_age: Duration::ZERO, ..good.clone() }, "trim_age"),
+        (WriterConfig { retry: Retry { max_retries: 1000, ..RETRY }, ..good.clone() }, "max_retries"),
     ] {
         assert_error(&place.open_with(config).unwrap_err(), ErrorKind::InvalidArgument, &[option]);
     }
     let (store, shard) = (place.store.clone(), place.shard.clone());
-    let error = wait(ShardWriter::open(store, shard, &Schema::empty(), good, place.env.clone())).unwrap_err();
+    let error = wait(ShardWriter::open(store, shard, &Schema::empty(), good.clone(), place.env.clone())).unwrap_err();
     assert_error(&error, ErrorKind::SchemaMismatch, &["no columns"]);
     assert_eq!(owner.put(&batch(1), None).unwrap().epoch, 1);
     assert_eq!(place.latest().unwrap().unwrap().version, 1);

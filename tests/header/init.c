@@ -23,6 +23,9 @@ int main(void) {
   CHECK(WeirQueueOptions, WEIR_QUEUE_OPTIONS_INIT, weir_queue_options_init);
   CHECK(WeirTrimOptions, WEIR_TRIM_OPTIONS_INIT, weir_trim_options_init);
   CHECK(WeirWriterOptions, WEIR_WRITER_OPTIONS_INIT, weir_writer_options_init);
+  CHECK(WeirScanOptions, WEIR_SCAN_OPTIONS_INIT, weir_scan_options_init);
+  CHECK(WeirGetOptions, WEIR_GET_OPTIONS_INIT, weir_get_options_init);
+  CHECK(WeirSnapshotOptions, WEIR_SNAPSHOT_OPTIONS_INIT, weir_snapshot_options_init);
   CHECK(WeirAppenderOptions, WEIR_APPENDER_OPTIONS_INIT, weir_appender_options_init);
   CHECK(WeirTailerOptions, WEIR_TAILER_OPTIONS_INIT, weir_tailer_options_init);
   CHECK(WeirSpillStoreOptions, WEIR_SPILL_STORE_OPTIONS_INIT, weir_spill_store_options_init);

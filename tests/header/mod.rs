@@ -9,7 +9,7 @@ pub fn root() -> &'static Path {
 }
 
 /// The sections of the header in the order in which one reads them. What is not named here comes last.
-const SECTIONS: [&str; 27] = [
+const SECTIONS: [&str; 33] = [
     "runtime",
     "log",
     "error",
@@ -20,8 +20,14 @@ const SECTIONS: [&str; 27] = [
     "manifest",
     "shard",
     "open",
+    "writer_open",
     "writer",
     "writer_stats",
+    "memtable",
+    "memtable_stats",
+    "scan",
+    "get",
+    "snapshot",
     "appender",
     "tailer",
     "subscription",

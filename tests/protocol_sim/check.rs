@@ -20,7 +20,7 @@ pub async fn last_writer(run: &Run) {
     let config = WriterConfig { trim_age: world.trim_age, ..WriterConfig::default() };
     // Those who are opening at this moment may win some races.
     for _ in 0..20 {
-        match ShardWriter::open(host.store.clone(), host.shard.clone(), &super::writers::schema(), config, host.env.clone()).await {
+        match ShardWriter::open(host.store.clone(), host.shard.clone(), &super::writers::schema(), config.clone(), host.env.clone()).await {
             Ok(writer) => {
                 let writer = Arc::new(writer);
                 let (sender, closed) = tokio::sync::oneshot::channel();

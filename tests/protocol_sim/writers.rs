@@ -43,6 +43,7 @@ fn config(world: &World) -> WriterConfig {
         retry: retry(world),
         manifest_probe_width: 1 + chance.below(4) as u32,
         trim_age: world.trim_age,
+        memtable: None,
     }
 }
 

@@ -196,7 +196,7 @@ impl Job<'_> {
             Some(writer) => writer,
             None => {
                 let Place { store, env } = &self.place;
-                let open = ShardWriter::open(store.clone(), self.shard.clone(), &self.schema, self.config, env.clone());
+                let open = ShardWriter::open(store.clone(), self.shard.clone(), &self.schema, self.config.clone(), env.clone());
                 self.writer.insert(block_on(open)?)
             }
         };
