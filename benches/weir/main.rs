@@ -77,7 +77,7 @@ fn main() {
     std::fs::create_dir_all(&work).unwrap_or_else(|error| usage(&format!("{}: {error}", work.display())));
     options.dir = work;
     let mut report = Report::new();
-    let suites: [(&str, Suite); 11] = [
+    let suites: [(&str, Suite); 12] = [
         ("calls", calls::run),
         ("put", put::run),
         ("append", append::run),
