@@ -727,3 +727,38 @@ fn the_sessions_memory_takes_tables_in() {
         assert_eq!((memory.usage().tables, memory.usage().queues), (0, 0));
     });
 }
+
+/// PITFALLS E7: what is in a later table is never logged before what is in an earlier one, so the newest row of a key stays the newest.
+#[test]
+fn tables_are_logged_in_their_order() {
+    let world = World::new(24);
+    world.sim.run(async {
+        let linger = Some(Duration::from_secs(1));
+        let writer = world.writer(WriterConfig { linger, ..buffered(memtable()) }).await.unwrap();
+        writer.put(&saying(0..8, "first"), None).unwrap();
+        // The first table's tail stands at the gate while the second is filled, frozen, and its time to be written comes.
+        let gate = Gate::default();
+        world.faults.on(Op::Create, "/wal/", 1, Fault::Before(gate.hook()));
+        writer.put(&saying(8..10, "first"), None).unwrap();
+        writer.put(&saying(4..12, "second"), None).unwrap();
+        gate.arrived().await;
+        writer.freeze().unwrap();
+        writer.put(&saying(6..7, "third"), None).unwrap();
+        pass(&world, Duration::from_secs(10)).await;
+        assert_eq!((world.dense_log().len(), generations(&world)), (0, vec![]));
+        gate.open();
+        pass(&world, Duration::from_secs(10)).await;
+        let mut model = expected(0..4, "first");
+        model.extend(expected(4..12, "second"));
+        model.insert(6, "third".into());
+        assert_eq!(all(&writer).await, model);
+        let tailer = world.tailer(TailerOptions::default());
+        let mut recorded = Vec::new();
+        while let Some(entry) = tailer.next().await.unwrap() {
+            recorded.push(entry.generation.unwrap());
+        }
+        assert_eq!(recorded, [1, 2, 3]);
+        drop(writer);
+        assert_eq!(all(&world.writer(config(memtable())).await.unwrap()).await, model);
+    });
+}
