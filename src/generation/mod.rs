@@ -31,6 +31,7 @@ mod dictionary;
 mod index;
 pub mod publish;
 mod read;
+mod rows;
 mod scan;
 mod secondary;
 pub mod sweep;

@@ -4,16 +4,15 @@ use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 
-use arrow_array::{ArrayRef, RecordBatch, UInt32Array};
+use arrow_array::{ArrayRef, RecordBatch};
 use arrow_buffer::{BooleanBuffer, Buffer};
 use arrow_schema::SchemaRef;
 use bytes::Bytes;
-use futures_util::future::try_join_all;
 use prost::Message;
 use tokio::sync::OnceCell;
 
 use super::bloom::Bloom;
-use super::cached::{BatchKey, BlockCache, CachedBatch};
+use super::cached::BlockCache;
 use super::container::{self, Container, Table, crc, damaged, kind, missing};
 use super::data::{DataTable, Decoder, Place};
 use super::index::{Cursor, Index, KeyRange};
@@ -27,13 +26,11 @@ use crate::shard::manifest::SsTable;
 use crate::store::Store;
 
 /// Batches are read together up to this many bytes.
-const READ_BYTES: u64 = 1024 * 1024;
+pub(super) const READ_BYTES: u64 = 1024 * 1024;
 /// Batches that nobody asked for are read along where they take no more than this.
 const GAP_BYTES: u64 = 64 * 1024;
-/// How many batches a look at single rows has at once.
-const AT_ONCE: usize = 64;
 /// How many reads are under way at once.
-const CONCURRENT: usize = 8;
+pub(super) const CONCURRENT: usize = 8;
 
 /// What a look for a key found.
 #[derive(Debug, Clone, PartialEq)]
@@ -64,7 +61,7 @@ pub struct Generation {
     /// The first row of each batch, and behind the last one's.
     starts: Vec<u64>,
     decoder: Decoder,
-    cached: Option<BlockCache>,
+    pub(super) cached: Option<BlockCache>,
     /// Read when the first batch is.
     dictionaries: OnceCell<HashMap<i64, ArrayRef>>,
     /// Opened when first asked for.
@@ -250,15 +247,6 @@ impl Generation {
         found.map(|hit| hit.map(|hit| self.checked(hit)).transpose()).transpose()
     }
 
-    /// The batch that has the row, with all columns, and the row's index in it, if that is in the cache.
-    #[must_use]
-    pub fn row_now(&self, row: u64) -> Option<(Arc<CachedBatch>, usize)> {
-        let cached = self.cached.as_ref().filter(|_| row < self.table.rows)?;
-        let index = self.batch_of(row);
-        let batch = cached.batches.peek_now(&BatchKey::new(index))?;
-        Some((batch, (row - self.starts[index]) as usize))
-    }
-
     /// About how many keys are in `range`, without a read; 0 only if there are none.
     #[must_use]
     pub fn estimate(&self, range: &KeyRange) -> u64 {
@@ -320,99 +308,6 @@ impl Generation {
                 None => Err(self.index.damaged(format!("row {} is missing", hit.row))),
             },
         }
-    }
-
-    /// The rows `rows`, sorted and each once, in their order: one batch for each stored batch that they come from.
-    ///
-    /// # Errors
-    /// `InvalidArgument`: rows that are not sorted or not there, a projection that cannot be; as [`Self::find`].
-    pub async fn take(&self, rows: &[u64], projection: Option<&[usize]>) -> Result<Vec<RecordBatch>> {
-        self.check_projection(projection)?;
-        if !rows.is_sorted_by(|a, b| a < b) || rows.last().is_some_and(|last| *last >= self.table.rows) {
-            bail!(InvalidArgument, "the rows wanted of a generation of {} are not sorted, or not in it", self.table.rows);
-        }
-        let mut wanted: Vec<usize> = rows.iter().map(|row| self.batch_of(*row)).collect();
-        wanted.dedup();
-        let (mut taken, mut rest) = (Vec::with_capacity(wanted.len()), rows);
-        if self.cached.is_some() {
-            for wanted in wanted.chunks(AT_ONCE) {
-                for (index, batch) in wanted.iter().zip(self.through_cache(wanted).await?) {
-                    let (mine, others) = rest.split_at(rest.partition_point(|row| *row < self.starts[index + 1]));
-                    rest = others;
-                    let batch = match projection {
-                        Some(columns) => batch.batch().project(columns).map_err(|e| err!(Internal, "columns cannot be chosen: {e}"))?,
-                        None => batch.batch().clone(),
-                    };
-                    taken.push(self.pick(*index, &batch, mine)?);
-                }
-            }
-            return Ok(taken);
-        }
-        let mut runs = Vec::new();
-        wanted.iter().for_each(|index| self.add_to_runs(&mut runs, *index, READ_BYTES));
-        for runs in runs.chunks(CONCURRENT) {
-            let read = try_join_all(runs.iter().map(|run| self.read(run.clone()))).await?;
-            for (run, messages) in runs.iter().zip(read) {
-                for (index, message) in run.clone().zip(messages) {
-                    let (mine, others) = rest.split_at(rest.partition_point(|row| *row < self.starts[index + 1]));
-                    rest = others;
-                    if !mine.is_empty() {
-                        let batch = self.decode(index, message, projection).await?;
-                        taken.push(self.pick(index, &batch, mine)?);
-                    }
-                }
-            }
-        }
-        Ok(taken)
-    }
-
-    /// The stored batches `wanted`, with all columns: those that are not in the cache are read, and kept there.
-    async fn through_cache(&self, wanted: &[usize]) -> Result<Vec<Arc<CachedBatch>>> {
-        let Some(cached) = &self.cached else { bail!(Internal, "there is no cache") };
-        if let [index] = wanted {
-            let load = async {
-                let message = self.read(*index..index + 1).await?.pop();
-                let message = message.ok_or_else(|| self.damaged(format!("batch {index} is missing")))?;
-                self.decode(*index, message, None).await.map(CachedBatch::new)
-            };
-            return Ok(vec![cached.batches.get_or_insert(&BatchKey::new(*index), load).await?.0]);
-        }
-        let mut batches = Vec::with_capacity(wanted.len());
-        for index in wanted {
-            batches.push(cached.batches.peek(&BatchKey::new(*index)).await);
-        }
-        let mut runs = Vec::new();
-        let missing = wanted.iter().zip(&batches).filter(|(_, batch)| batch.is_none());
-        missing.for_each(|(index, _)| self.add_to_runs(&mut runs, *index, READ_BYTES));
-        for runs in runs.chunks(CONCURRENT) {
-            let read = try_join_all(runs.iter().map(|run| self.read(run.clone()))).await?;
-            for (index, message) in runs.iter().cloned().zip(read).flat_map(|(run, messages)| run.zip(messages)) {
-                if let Some(batch) = wanted.binary_search(&index).ok().and_then(|at| batches.get_mut(at)).filter(|batch| batch.is_none()) {
-                    *batch = Some(self.keep(index, &message).await?);
-                }
-            }
-        }
-        let batches: Option<Vec<_>> = batches.into_iter().collect();
-        batches.ok_or_else(|| err!(Internal, "a batch was not read"))
-    }
-
-    /// The stored batch, if it is in the cache.
-    pub(super) async fn peek(&self, index: usize) -> Option<Arc<CachedBatch>> {
-        self.cached.as_ref()?.batches.peek(&BatchKey::new(index)).await
-    }
-
-    /// The stored batch in its message, which was read with others, decoded whole and kept in the cache, if there is one.
-    pub(super) async fn keep(&self, index: usize, message: &Bytes) -> Result<Arc<CachedBatch>> {
-        let batch = Arc::new(CachedBatch::new(self.decode(index, Bytes::copy_from_slice(message), None).await?));
-        if let Some(cached) = &self.cached {
-            cached.batches.insert(&BatchKey::new(index), Arc::clone(&batch)).await?;
-        }
-        Ok(batch)
-    }
-
-    fn pick(&self, index: usize, batch: &RecordBatch, rows: &[u64]) -> Result<RecordBatch> {
-        let picked = UInt32Array::from_iter_values(rows.iter().map(|row| (row - self.starts[index]) as u32));
-        arrow_select::take::take_record_batch(batch, &picked).map_err(|e| err!(Internal, "rows cannot be taken: {e}"))
     }
 
     /// Its rows in insert order, in bounded memory.
@@ -596,7 +491,7 @@ impl Generation {
         batch.project(&order).map_err(|e| err!(Internal, "columns cannot be put in order: {e}"))
     }
 
-    fn damaged(&self, what: impl std::fmt::Display) -> Error {
+    pub(super) fn damaged(&self, what: impl std::fmt::Display) -> Error {
         damaged(&self.store, &format!("{}/{DATA}", self.dir), what)
     }
 }

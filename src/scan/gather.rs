@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{ArrowPrimitiveType, BinaryType, ByteArrayType, LargeBinaryType, LargeUtf8Type, Utf8Type};
-use arrow_array::{Array, ArrayRef, BooleanArray, GenericByteArray, PrimitiveArray, UInt32Array, downcast_primitive};
+use arrow_array::{Array, ArrayRef, BooleanArray, FixedSizeBinaryArray, GenericByteArray, PrimitiveArray, UInt32Array, downcast_primitive};
 use arrow_buffer::{BooleanBuffer, Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
 use arrow_schema::{ArrowError, DataType};
 
@@ -14,6 +14,9 @@ use crate::error::{Error, Result, err};
 pub(super) fn gather(arrays: &[&ArrayRef], rows: &[(usize, usize)]) -> Result<ArrayRef> {
     if let [(array, row)] = rows {
         return one(arrays[*array], *row);
+    }
+    if let DataType::FixedSizeBinary(size) = arrays[0].data_type() {
+        return many_fixed(arrays, rows, *size);
     }
     let arrays: Vec<&dyn Array> = arrays.iter().map(|array| array.as_ref()).collect();
     arrow_select::interleave::interleave(&arrays, rows).map_err(failed)
@@ -33,6 +36,7 @@ fn one(array: &ArrayRef, row: usize) -> Result<ArrayRef> {
         DataType::LargeUtf8 => one_bytes::<LargeUtf8Type>(array, row),
         DataType::Binary => one_bytes::<BinaryType>(array, row),
         DataType::LargeBinary => one_bytes::<LargeBinaryType>(array, row),
+        DataType::FixedSizeBinary(size) => many_fixed(&[array], &[(0, row)], *size),
         DataType::Boolean => {
             let value = array.as_boolean().value(row);
             let bits = if value { BooleanBuffer::new_set(1) } else { BooleanBuffer::new_unset(1) };
@@ -55,6 +59,17 @@ fn one_bytes<T: ByteArrayType>(array: &ArrayRef, row: usize) -> Result<ArrayRef>
     let (offsets, values) = (OffsetBuffer::from_lengths([value.len()]), Buffer::from(value));
     let one = GenericByteArray::<T>::try_new(offsets, values, null.then(|| NullBuffer::new_null(1))).map_err(failed)?;
     Ok(Arc::new(one))
+}
+
+/// Arrow's kernel has no way of its own for these, and a general one that costs much for each array.
+fn many_fixed(arrays: &[&ArrayRef], rows: &[(usize, usize)], size: i32) -> Result<ArrayRef> {
+    let arrays: Vec<_> = arrays.iter().map(|array| array.as_fixed_size_binary()).collect();
+    let mut values = Vec::with_capacity(rows.len() * usize::try_from(size).unwrap_or(0));
+    rows.iter().for_each(|(array, row)| values.extend_from_slice(arrays[*array].value(*row)));
+    let is_valid = |(array, row): &(usize, usize)| arrays[*array].is_valid(*row);
+    let nulls = arrays.iter().any(|array| array.null_count() > 0).then(|| rows.iter().map(is_valid).collect::<NullBuffer>());
+    let nulls = nulls.filter(|nulls| nulls.null_count() > 0);
+    Ok(Arc::new(FixedSizeBinaryArray::try_new_with_len(size, values.into(), nulls, rows.len()).map_err(failed)?))
 }
 
 fn failed(error: ArrowError) -> Error {

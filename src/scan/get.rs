@@ -46,7 +46,8 @@ impl View {
         let mut search = Search::new(self, keys, projection)?;
         search.tables();
         if !search.generations_now()? {
-            search.generations().await?;
+            // Boxed, so that a get from memory does not carry what a read would need.
+            Box::pin(search.generations()).await?;
         }
         search.finish()
     }

@@ -413,3 +413,30 @@ pub fn int(value: i64) -> ArrayRef {
 pub fn int32(value: i32) -> ArrayRef {
     Arc::new(Int32Array::from(vec![value]))
 }
+
+pub fn keyed() -> Arc<TableSpec> {
+    spec(&["name"], &["value"])
+}
+
+/// A world in which each step is one generation, the last one a table.
+pub fn layered(spec: &Arc<TableSpec>, layers: &[&[Row]]) -> World {
+    let mut world = World::new(spec);
+    for (at, rows) in layers.iter().enumerate() {
+        if at > 0 {
+            world.rotate();
+            world.flush();
+        }
+        let (deleted, put): (Vec<Row>, Vec<Row>) = rows.iter().cloned().partition(|row| row.deleted);
+        if !put.is_empty() {
+            world.put(&put);
+        }
+        if !deleted.is_empty() {
+            world.delete(&deleted);
+        }
+    }
+    world
+}
+
+pub fn gone(name: &str) -> Row {
+    Row { deleted: true, ..row(name, 0, None) }
+}
