@@ -448,3 +448,46 @@ fn binary_and_large_batches_pass_too() {
     }
     assert_eq!(snapshot.batches().next().unwrap().newest.unwrap().count_set_bits(), 50_000);
 }
+
+/// Rows of the log may be taken in before their keys are encoded; that happens when they are indexed, and nothing else differs.
+#[test]
+fn keys_of_logged_rows_may_be_encoded_when_they_are_indexed() {
+    let limits = Limits { max_rows: 100, ..Limits::default() };
+    for spec in [keyed(limits), plain(limits)] {
+        let logged: Vec<RecordBatch> = (0..4)
+            .map(|n| {
+                let rows: Vec<_> = (0..9).map(|row| record(&"\0b".repeat(row % 4), n * 5 + row as i32, i64::from(n))).collect();
+                spec.put(&batch(&rows), Buffers::Own).unwrap().batch().clone()
+            })
+            .collect();
+        let (now, later) = (table(&spec), table(&spec));
+        for (table, prepared) in [(&now, spec.replay(&logged).unwrap()), (&later, spec.replay_unindexed(&logged).unwrap())] {
+            assert!(table.fits(&prepared));
+            assert_eq!(prepared.iter().all(|one| one.keys().is_some()), spec.key().is_some() && std::ptr::eq(table, &now));
+            prepared.into_iter().for_each(|one| assert!(table.append_logged(one).is_ok()));
+        }
+        assert_eq!((later.end_row(), later.visible_rows()), (36, 0));
+        assert_eq!((now.index().unwrap(), later.index().unwrap()), (36, 36));
+        assert_eq!(now.memory_bytes(), later.memory_bytes());
+        let rows = |table: &Arc<MemTable>| -> Vec<_> {
+            table.snapshot().batches().map(|some| (some.batch, some.first_row, some.newest)).collect()
+        };
+        assert_eq!(rows(&now), rows(&later));
+        if spec.key().is_some() {
+            for (name, number) in [("", 0), ("\0b", 5), ("\0b\0b\0b", 13)] {
+                let key = key(&spec, name, number);
+                assert_eq!(got(&now.snapshot(), &key), got(&later.snapshot(), &key));
+            }
+        }
+        // Room is left for the same rows in both.
+        let put = || spec.put(&batch(&[record("x", 1, 1)]), Buffers::Own).unwrap();
+        assert_eq!(now.insert(put()).unwrap().unwrap(), later.insert(put()).unwrap().unwrap());
+    }
+    // What cannot be encoded is refused before it is taken in.
+    let spec = keyed(limits);
+    let mut columns = spec.put(&batch(&[record("x", 1, 1)]), Buffers::Own).unwrap().batch().columns().to_vec();
+    columns[0] = Arc::new(StringArray::from(vec![None::<&str>]));
+    let nullable: Vec<_> = spec.stored_schema().fields().iter().map(|field| field.as_ref().clone().with_nullable(true)).collect();
+    let nulls = RecordBatch::try_new(Arc::new(Schema::new(nullable)), columns).unwrap();
+    assert_eq!(spec.replay_unindexed(&[nulls]).unwrap_err().kind(), ErrorKind::InvalidData);
+}

@@ -22,7 +22,10 @@ pub const MAX_ROWS: u64 = u32::MAX as u64 - 1;
 #[derive(Debug)]
 pub struct StoredBatch {
     batch: RecordBatch,
-    keys: Option<Keys>,
+    /// Set when it is stored, or else when it is indexed.
+    keys: OnceLock<Keys>,
+    /// The bytes that keys were expected to take that were not encoded when it was stored.
+    pub(super) later: usize,
     /// The tombstone column, if one of the rows is a deletion.
     tombstones: Option<BooleanArray>,
     first: u32,
@@ -37,10 +40,10 @@ impl StoredBatch {
         &self.batch
     }
 
-    /// The encoded primary keys of the rows, if there is a primary key.
+    /// The encoded primary keys of the rows, if there is a primary key; always, when the batch is indexed.
     #[must_use]
     pub fn keys(&self) -> Option<&Keys> {
-        self.keys.as_ref()
+        self.keys.get()
     }
 
     /// Whether the row `index` is a deletion.
@@ -98,6 +101,8 @@ pub struct BatchStore {
 pub(super) struct NewBatch {
     pub(super) batch: RecordBatch,
     pub(super) keys: Option<Keys>,
+    /// The bytes that keys will take that are not encoded yet.
+    pub(super) later: usize,
     /// The tombstone column, if one of the rows is a deletion.
     pub(super) tombstones: Option<BooleanArray>,
     pub(super) inputs: Vec<IndexInput>,
@@ -117,8 +122,9 @@ impl BatchStore {
         debug_assert!(u64::from(before.rows) + rows as u64 <= MAX_ROWS);
         let bytes = ledger.add(&new.allocations) + new.overhead;
         self.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
-        let NewBatch { batch, keys, tombstones, inputs, .. } = new;
-        let stored = StoredBatch { batch, keys, tombstones, first: before.rows, inputs: Mutex::new(inputs) };
+        let NewBatch { batch, keys, later, tombstones, inputs, .. } = new;
+        let keys = keys.map(OnceLock::from).unwrap_or_default();
+        let stored = StoredBatch { batch, keys, later, tombstones, first: before.rows, inputs: Mutex::new(inputs) };
         let slot = self.batches.at(before.batches as usize);
         debug_assert!(slot.get().is_none());
         slot.get_or_init(|| stored);
@@ -132,6 +138,15 @@ impl BatchStore {
         }
         self.committed.store(after.pack(), Ordering::Release);
         after
+    }
+
+    /// Gives a batch of the store the keys that it was stored without; the bytes that they take.
+    pub(super) fn set_keys(&self, batch: &StoredBatch, keys: Keys) -> u64 {
+        let bytes = keys.memory_bytes() as u64;
+        if batch.keys.set(keys).is_ok() {
+            self.bytes.fetch_add(bytes, Ordering::Relaxed);
+        }
+        bytes
     }
 
     /// What is complete.
@@ -159,7 +174,7 @@ impl BatchStore {
     #[inline]
     pub(super) fn key(&self, row: u32) -> Option<&[u8]> {
         let (batch, index) = self.row(row)?;
-        Some(batch.keys.as_ref()?.key(index))
+        Some(batch.keys()?.key(index))
     }
 
     /// The batches with the first `rows` rows; the last may have more.

@@ -23,6 +23,13 @@ pub enum Buffers {
     Foreign,
 }
 
+/// When keys are encoded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Encoding {
+    Now,
+    Later,
+}
+
 /// Rows that can be taken into any table of their spec.
 #[derive(Debug)]
 pub struct Prepared {
@@ -40,7 +47,7 @@ impl Prepared {
         &self.new.batch
     }
 
-    /// The encoded primary keys, if there is a primary key.
+    /// The encoded primary keys, if there is a primary key and they are encoded yet.
     #[must_use]
     pub fn keys(&self) -> Option<&Keys> {
         self.new.keys.as_ref()
@@ -88,7 +95,7 @@ impl TableSpec {
         if self.key().is_some() {
             columns.push(Arc::new(self.no_tombstones(rows, &mut footprint)));
         }
-        self.checked(self.finish(rebuild(self.stored_schema(), columns, rows)?, footprint)?)
+        self.checked(self.finish(rebuild(self.stored_schema(), columns, rows)?, footprint, Encoding::Now)?)
     }
 
     /// Prepares the deletion of the rows whose primary keys are in `keys`; other columns of it are ignored.
@@ -118,7 +125,7 @@ impl TableSpec {
         columns.push(Arc::new(BooleanArray::new(BooleanBuffer::new_set(rows), None)));
         let batch = rebuild(self.stored_schema(), columns, rows)?;
         let footprint = Footprint::of(std::slice::from_ref(&batch));
-        self.checked(self.finish(batch, footprint)?)
+        self.checked(self.finish(batch, footprint, Encoding::Now)?)
     }
 
     /// Prepares batches of [`Self::stored_schema`] that were read together from the log. They may share one buffer: it is kept, and counts
@@ -127,6 +134,18 @@ impl TableSpec {
     /// # Errors
     /// As [`Self::put`], but for its size; also `InvalidData` for a null in the tombstone column.
     pub fn replay(&self, batches: &[RecordBatch]) -> Result<Vec<Prepared>> {
+        self.logged(batches, Encoding::Now)
+    }
+
+    /// As [`Self::replay`], but keys are encoded when the table that takes the rows is indexed, where that cannot fail.
+    ///
+    /// # Errors
+    /// As [`Self::replay`].
+    pub fn replay_unindexed(&self, batches: &[RecordBatch]) -> Result<Vec<Prepared>> {
+        self.logged(batches, Encoding::Later)
+    }
+
+    fn logged(&self, batches: &[RecordBatch], encoding: Encoding) -> Result<Vec<Prepared>> {
         let mut stored = Vec::with_capacity(batches.len());
         for batch in batches {
             check_count(batch.num_rows())?;
@@ -147,14 +166,16 @@ impl TableSpec {
         let mut known = together.filter(|_| stored.len() == 1);
         let finish = |batch: RecordBatch| {
             let footprint = known.take().unwrap_or_else(|| Footprint::of(std::slice::from_ref(&batch)));
-            self.finish(batch, footprint)
+            self.finish(batch, footprint, encoding)
         };
         stored.into_iter().map(finish).collect()
     }
 
     /// Encodes keys and what indexes need.
-    fn finish(&self, batch: RecordBatch, footprint: Footprint) -> Result<Prepared> {
-        let keys = self.key().map(|encoder| encoder.encode(&batch)).transpose()?;
+    fn finish(&self, batch: RecordBatch, footprint: Footprint, encoding: Encoding) -> Result<Prepared> {
+        let later = self.key().filter(|_| encoding == Encoding::Later).and_then(|encoder| encoder.bytes_later(&batch));
+        let keys = self.key().filter(|_| later.is_none()).map(|encoder| encoder.encode(&batch)).transpose()?;
+        let later = later.unwrap_or(0);
         let tombstones = self.tombstones(&batch).filter(|tombstones| tombstones.has_true()).cloned();
         let mut overhead = footprint.overhead + keys.as_ref().map_or(0, Keys::memory_bytes);
         let mut indexes = 0;
@@ -166,8 +187,8 @@ impl TableSpec {
         }
         overhead += size_of_val::<[_]>(&inputs);
         let shareable = footprint.allocated() as u64;
-        let cost = shareable + (overhead + indexes) as u64 + table::growth(self, batch.num_rows());
-        let new = NewBatch { batch, keys, tombstones, inputs, allocations: footprint.allocations, overhead };
+        let cost = shareable + (overhead + later + indexes) as u64 + table::growth(self, batch.num_rows());
+        let new = NewBatch { batch, keys, later, tombstones, inputs, allocations: footprint.allocations, overhead };
         Ok(Prepared { new, cost, shareable })
     }
 

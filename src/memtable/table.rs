@@ -11,7 +11,7 @@ use super::index::Index;
 use super::index::primary::{self, PrimaryIndex};
 use super::spec::SHARED_ROWS;
 use super::{Prepared, Snapshot, TableSpec};
-use crate::error::{Result, bail};
+use crate::error::{Result, bail, err};
 
 /// What a table takes before it has rows: itself, the first chunks of its lists, the fixed part of the primary key's index and the shared tombstone column.
 pub(super) fn fixed_bytes(spec: &TableSpec) -> u64 {
@@ -203,6 +203,7 @@ impl MemTable {
     pub fn index(&self) -> Result<u64> {
         let mut fed = self.fed.lock();
         while let Some(batch) = self.store.batch(*fed).filter(|_| *fed < self.store.committed().batches) {
+            self.encode_keys(batch)?;
             if let Some(primary) = &self.primary {
                 primary.feed(&self.store, batch);
             }
@@ -214,6 +215,16 @@ impl MemTable {
             self.indexed.store(batch.first_row() + batch.num_rows() as u32, Ordering::Release);
         }
         Ok(self.indexed_rows())
+    }
+
+    /// Encodes the keys of a batch that was stored without.
+    fn encode_keys(&self, batch: &StoredBatch) -> Result<()> {
+        let Some(encoder) = self.spec.key().filter(|_| batch.keys().is_none()) else { return Ok(()) };
+        let keys = encoder.encode(batch.batch()).map_err(|error| err!(Internal, "keys that were fine are not: {error}"))?;
+        let bytes = self.store.set_keys(batch, keys);
+        let mut state = self.append.lock();
+        state.bound = (state.bound + bytes).saturating_sub(batch.later as u64);
+        Ok(())
     }
 
     /// [`Self::append`], then [`Self::index`].

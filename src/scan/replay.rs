@@ -49,6 +49,7 @@
 
 use std::sync::Arc;
 
+use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 
 use crate::error::{Error, ErrorKind, Result, bail, err};
@@ -146,8 +147,8 @@ pub async fn replay(
     run(tailer, spec, visibility, range, rotate, true).await
 }
 
-/// As [`replay`], but tables come without their indexes, which take many times as long to make as the rows take to read. Nothing of a
-/// table is visible before [`MemTable::index`] has fed them, on whatever thread and whenever that suits who owns the table: before it is
+/// As [`replay`], but tables come without their indexes, which take many times as long to make as the rows take to read; keys are checked,
+/// but not even encoded. Nothing of a table is visible before [`MemTable::index`] has fed them, on whatever thread and whenever that suits who owns the table: before it is
 /// flushed or read from, and before a put into it is to be visible.
 ///
 /// # Errors
@@ -172,7 +173,7 @@ async fn run(
 ) -> Result<Replayed> {
     let mut log = Log::new(tailer, range)?;
     let mut tables = Tables::new(spec, visibility, range);
-    let mut reader = Reader { spec, plan: None };
+    let mut reader = Reader { spec, plan: None, indexed };
     while let Some(entry) = log.next().await? {
         tables.tip = entry.position;
         if tables.is_published(&entry)? || entry.rows() == 0 {
@@ -289,6 +290,8 @@ struct Reader<'s> {
     spec: &'s Arc<TableSpec>,
     /// How the last entry's schema was read: entries of one writer share it.
     plan: Option<Plan>,
+    /// Whether tables are indexed at once.
+    indexed: bool,
 }
 
 struct Plan {
@@ -307,10 +310,14 @@ impl Reader<'_> {
         };
         let rows = entry.batches.iter().filter(|batch| batch.num_rows() > 0);
         if plan.as_is && rows.clone().count() == entry.batches.len() {
-            return self.spec.replay(&entry.batches);
+            return self.finish(&entry.batches);
         }
         let evolved = rows.map(|batch| plan.evolution.apply(batch)).collect::<Result<Vec<_>>>()?;
-        self.spec.replay(&evolved)
+        self.finish(&evolved)
+    }
+
+    fn finish(&self, batches: &[RecordBatch]) -> Result<Vec<Prepared>> {
+        if self.indexed { self.spec.replay(batches) } else { self.spec.replay_unindexed(batches) }
     }
 
     fn new_plan(&self, from: &SchemaRef) -> Result<Plan> {

@@ -5,7 +5,7 @@ use arrow_array::types::{
     ArrowPrimitiveType, BinaryViewType, ByteArrayType, ByteViewType, GenericBinaryType, GenericStringType, Int16Type, Int32Type, Int64Type,
     StringViewType,
 };
-use arrow_array::{Array, ArrayRef, RunArray};
+use arrow_array::{Array, ArrayRef, OffsetSizeTrait, RunArray};
 use arrow_buffer::{NullBuffer, i256};
 use arrow_schema::DataType;
 
@@ -128,6 +128,27 @@ pub(in crate::memtable) use numbers;
 pub(crate) fn first_null(array: &dyn Array) -> Option<usize> {
     let nulls = array.logical_nulls().filter(|nulls| nulls.null_count() > 0)?;
     (0..nulls.len()).find(|row| nulls.is_null(*row))
+}
+
+/// The most bytes that the values of `array` take when they are encoded; `None` if only encoding them tells.
+pub(super) fn most_bytes(array: &dyn Array) -> Option<usize> {
+    let rows = array.len();
+    // Each zero byte takes two, and so does the end.
+    let text = |bytes: usize| bytes.checked_add(rows)?.checked_mul(2);
+    match array.data_type() {
+        DataType::Boolean => Some(rows),
+        DataType::FixedSizeBinary(size) => usize::try_from(*size).ok()?.checked_mul(rows),
+        DataType::Utf8 => text(span(array.as_string::<i32>().offsets())),
+        DataType::LargeUtf8 => text(span(array.as_string::<i64>().offsets())),
+        DataType::Binary => text(span(array.as_binary::<i32>().offsets())),
+        DataType::LargeBinary => text(span(array.as_binary::<i64>().offsets())),
+        other => other.primitive_width()?.checked_mul(rows),
+    }
+}
+
+fn span<O: OffsetSizeTrait>(offsets: &[O]) -> usize {
+    let at = |offset: Option<&O>| offset.map_or(0, |offset| offset.as_usize());
+    at(offsets.last()).saturating_sub(at(offsets.first()))
 }
 
 /// A column to be encoded. A null in it is encoded as some value; who allows nulls keeps them apart.

@@ -118,6 +118,18 @@ impl KeyEncoder {
         column::encode(&parts, rows)
     }
 
+    /// About how many bytes the keys of `batch` will take, if encoding them cannot fail; `None` if it may, or if that cannot be told
+    /// without looking at every value.
+    pub(super) fn bytes_later(&self, batch: &RecordBatch) -> Option<usize> {
+        let mut bytes = 0_usize;
+        for column in self.spec.columns() {
+            let array = self.find(batch, column).ok().filter(|array| array.data_type() == column.data_type())?;
+            bytes = bytes.checked_add(column::most_bytes(&array).filter(|_| column::first_null(&array).is_none())?)?;
+        }
+        // Where a key ends is a number of 32 bits.
+        u32::try_from(bytes).is_ok().then_some(bytes + batch.num_rows() * size_of::<u32>())
+    }
+
     /// The columns of `keys`, in the key's order: the inverse of [`Self::encode_arrays`], except that encoded columns come back as
     /// the type of their values, and −0 and NaN as 0 and the one NaN. The schema is [`KeySpec::key_schema`].
     ///
