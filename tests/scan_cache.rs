@@ -1,5 +1,7 @@
 //! What reads cost: how many requests, with a cache and without; which rows newer generations hide is found once; memory is bounded.
 
+#![allow(clippy::single_range_in_vec_init, reason = "one generation and several look alike")]
+
 mod scan_support;
 mod support;
 

@@ -21,10 +21,10 @@ use super::options::{self, Options, field_ends, flag};
 use super::reads::{self, KeyShape, Source};
 use super::scan::{WeirScan, WeirScanOptions, scan};
 use super::session::WeirSession;
-use crate::scan::snapshot::{Snapshot, SnapshotOptions};
 use super::writer_open::{WeirIndexDefinition, indexes, primary_key};
 use crate::error::{Result, bail};
 use crate::scan::View;
+use crate::scan::snapshot::{Snapshot, SnapshotOptions};
 use crate::session::Session;
 use crate::shard::ShardPath;
 
@@ -76,11 +76,12 @@ pub struct WeirSnapshotOptions {
     pub wal: u8,
     /// Must be 0.
     pub reserved: [u8; 3],
-    /// The names of the columns that are the primary key; NULL (default) = those that the schema's metadata marks, if any.
+    /// The names of the columns that are the primary key; NULL (default) = those that the schema's metadata marks, else the key of the newest
+    /// generation, if there is one.
     pub primary_key: *const *const c_char,
     /// How many there are.
     pub primary_key_len: usize,
-    /// Secondary indexes; NULL (default) = none.
+    /// Secondary indexes to be made of the rows that only the log has; NULL (default) = none.
     pub indexes: *const WeirIndexDefinition,
     /// How many there are.
     pub indexes_len: usize,
