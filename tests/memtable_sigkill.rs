@@ -388,18 +388,20 @@ impl Killer {
 
     /// A last writer flushes everything and closes; then what is old goes. Returns how many directories were swept.
     fn clean_up(&self, life: u64) -> u64 {
-        let keyed = is_keyed(life);
-        let open =
-            || runtime::block_on(ShardWriter::open(store(&self.dir), shard(keyed), &schema(), config(life), runtime::env()), -1).unwrap();
-        open().close(None).unwrap();
-        // One more version, so that nothing is young by the newest one's time.
-        open().close(None).unwrap();
+        let (keyed, age) = (is_keyed(life), Duration::from_millis(1));
+        // One more version than is needed, so that nothing is young by the newest one's time; and nobody who writes behind that.
+        for _ in 0..2 {
+            let mut config = config(life);
+            config.memtable.iter_mut().for_each(|memtable| memtable.compaction = None);
+            let schema = schema();
+            let open = ShardWriter::open(store(&self.dir), shard(keyed), &schema, config, runtime::env());
+            runtime::block_on(open, -1).unwrap().close(None).unwrap();
+            std::thread::sleep(age * 20);
+        }
         let manifest = self.manifest(keyed);
         let (store, env) = (store(&self.dir), runtime::env());
         let cursor = manifest.replay_after_wal_entry_position;
         assert!(cursor > 0 && manifest.current_generation > 1);
-        let age = Duration::from_millis(1);
-        std::thread::sleep(age * 20);
         let trimmed = runtime::block_on(trim(&store, &shard(keyed), &env, cursor, age), -1).unwrap();
         assert!(trimmed.entries > 0);
         let swept = runtime::block_on(sweep(&store, &shard(keyed), &env, age), -1).unwrap();
