@@ -205,7 +205,10 @@ fn a_writer_that_ended_is_not_read() {
         let writer = world.writer(config(memtable())).await.unwrap();
         put(&world, &writer, &saying(0..3, "one")).await.unwrap();
         world.faults.on_every(Op::Create, "/wal/", Fault::ErrorBefore);
-        assert_eq!(put(&world, &writer, &saying(3..6, "two")).await.unwrap_err().kind(), ErrorKind::Poisoned);
+        let outcomes = Outcomes::default();
+        writer.put_async(&saying(3..6, "two"), outcomes.record("put")).unwrap();
+        pass(&world, Duration::from_secs(1)).await;
+        assert_eq!(outcomes.only().unwrap_err().kind(), ErrorKind::Poisoned);
         assert_eq!(kind(writer.view().map(drop)), ErrorKind::Poisoned);
         assert_eq!(kind(writer.freeze()), ErrorKind::Poisoned);
         assert_eq!(writer.stats().memtable.unwrap().active_rows, 6);
@@ -271,11 +274,11 @@ fn a_log_larger_than_memory_comes_back() {
         drop(writer);
         world.faults.heal();
         // Room for the table that is filled, and one more.
-        let limits = Limits { max_bytes: 100 << 10, ..memtable().limits };
-        let tight = MemTableConfig { limits, max_unflushed_bytes: 200 << 10, ..memtable() };
+        let limits = Limits { max_bytes: 210 << 10, ..memtable().limits };
+        let tight = MemTableConfig { limits, max_unflushed_bytes: 420 << 10, ..memtable() };
         let writer = world.writer(config(tight)).await.unwrap();
         assert_eq!(all(&writer).await, model);
-        assert!(writer.memory().active + writer.memory().frozen <= 200 << 10);
+        assert!(writer.memory().active + writer.memory().frozen <= 420 << 10);
         flushed(&world, &writer).await.unwrap();
         assert_eq!(all(&writer).await, model);
         let published = generations(&world);
@@ -299,6 +302,7 @@ fn flushes_come_in_order_and_do_not_give_up() {
             model.extend(expected(n * 3..n * 3 + 10, &format!("{n}")));
             assert_eq!((all(&writer).await, generations(&world)), (model.clone(), vec![]));
         }
+        pass(&world, Duration::from_millis(100)).await;
         let stats = writer.stats().memtable.unwrap();
         assert!(stats.flush_failures > 1 && stats.frozen_tables == 5, "{stats:?}");
         assert_eq!(kind(writer.wait_flushed(1, Some(Duration::ZERO))), ErrorKind::TimedOut);
@@ -407,15 +411,15 @@ fn a_put_that_finds_no_room_has_tables_flushed() {
     world.sim.run(async {
         // Two such puts do not fit, and no limit of a table is reached by one.
         let one = saying(0..500, &"x".repeat(100));
-        let limits = Limits { max_bytes: 300 << 10, max_rows: 10_000, max_batches: 100 };
-        let memtable = MemTableConfig { limits, max_unflushed_bytes: 300 << 10, ..memtable() };
+        let limits = Limits { max_bytes: 700 << 10, max_rows: 10_000, max_batches: 100 };
+        let memtable = MemTableConfig { limits, max_unflushed_bytes: 700 << 10, ..memtable() };
         let writer = world.writer(config(memtable)).await.unwrap();
         put(&world, &writer, &one).await.unwrap();
         let used = writer.memory().active;
-        assert!(used > 60 << 10 && writer.memory().unflushed_limit == 300 << 10, "{used}");
+        assert!(used > 200 << 10 && writer.memory().unflushed_limit == 700 << 10, "{used}");
         world.faults.on_every(Op::Create, "_gen_", Fault::ErrorBefore);
         let mut refused = None;
-        for n in 1..10 {
+        for n in 1..20 {
             let outcomes = Outcomes::default();
             match writer.put_async(&saying(n * 500..n * 500 + 500, &"x".repeat(100)), outcomes.record("put")) {
                 Ok(()) => pass(&world, Duration::from_millis(1)).await,
@@ -426,12 +430,12 @@ fn a_put_that_finds_no_room_has_tables_flushed() {
             }
         }
         let refused = refused.unwrap();
-        assert_eq!((refused.kind(), refused.detail_u64("limit_bytes")), (ErrorKind::Backpressure, Some(300 << 10)));
-        assert!(refused.detail_u64("memtable_bytes").unwrap() + refused.detail_u64("frozen_bytes").unwrap() > 200 << 10);
+        assert_eq!((refused.kind(), refused.detail_u64("limit_bytes")), (ErrorKind::Backpressure, Some(700 << 10)));
+        assert!(refused.detail_u64("memtable_bytes").unwrap() + refused.detail_u64("frozen_bytes").unwrap() > 300 << 10);
         pass(&world, Duration::from_millis(1)).await;
         assert!(writer.memory().frozen > 0, "what could make room is on its way");
         let outcomes = Outcomes::default();
-        writer.wait_capacity_async(60 << 10, outcomes.record("room"));
+        writer.wait_capacity_async(used, outcomes.record("room"));
         pass(&world, Duration::from_millis(1)).await;
         assert_eq!(outcomes.len(), 0);
         world.faults.heal();
@@ -641,6 +645,7 @@ fn what_is_flushed_may_be_trimmed() {
         for n in 0..5 {
             put(&world, &writer, &saying(n..n + 6, &format!("{n}"))).await.unwrap();
         }
+        put(&world, &writer, &saying(5..6, "last")).await.unwrap();
         let model = all(&writer).await;
         let covered = |manifests: ManifestStore| async move { manifests.latest().await.unwrap().unwrap().replay_after_wal_entry_position };
         let before = covered(world.manifests()).await;

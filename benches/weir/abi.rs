@@ -1,8 +1,9 @@
 //! The C ABI as the benchmarks call it. A failure ends the run: there is nothing to measure then.
 
 use std::ffi::{CStr, CString};
-use std::ptr::null_mut;
+use std::ptr::{null, null_mut};
 
+use arrow_array::ffi_stream::FFI_ArrowArrayStream;
 use arrow_array::{Array, RecordBatch, StructArray};
 use arrow_data::ffi::FFI_ArrowArray;
 use arrow_schema::Schema;
@@ -18,10 +19,11 @@ use weir::ffi::session::{
     WeirKeyValue, WeirSession, WeirSessionOptions, weir_metrics_prometheus, weir_session_free, weir_session_new, weir_session_options_init,
 };
 use weir::ffi::tailer::{WeirTailer, WeirTailerOptions, weir_tailer_free, weir_tailer_next, weir_tailer_open, weir_tailer_options_init};
-use weir::ffi::writer::{
-    WeirWriter, WeirWriterOptions, weir_writer_close, weir_writer_flush, weir_writer_free, weir_writer_open, weir_writer_options_init,
-    weir_writer_put,
-};
+use weir::ffi::get::weir_writer_get;
+use weir::ffi::memtable::{weir_writer_freeze, weir_writer_wait_flushed};
+use weir::ffi::scan::{weir_scan_free, weir_scan_stream, weir_writer_scan};
+use weir::ffi::writer::{WeirWriter, weir_writer_close, weir_writer_flush, weir_writer_free, weir_writer_put};
+use weir::ffi::writer_open::{WeirWriterOptions, weir_writer_open, weir_writer_options_init};
 
 pub const SHARD: &str = "00000000-0000-4000-8000-000000000001";
 
@@ -124,6 +126,8 @@ impl Writer {
             weir_writer_options_init(options.as_mut_ptr(), size_of::<WeirWriterOptions>() as u32);
             options.assume_init()
         };
+        // Benchmarks say when they want tables.
+        options.enable_memtable = 0;
         set(&mut options);
         let (root, shard, mut writer) = (text(root), text(SHARD), null_mut());
         call!(weir_writer_open(session.0, root.as_ptr(), shard.as_ptr(), &raw const schema, &raw const options, &raw mut writer));
@@ -139,6 +143,41 @@ impl Writer {
 
     pub fn flush(&self) {
         call!(weir_writer_flush(self.0, -1));
+    }
+
+    /// Has what is in tables flushed, and waits for it.
+    pub fn flush_tables(&self) {
+        let mut generation = 0;
+        call!(weir_writer_freeze(self.0, &raw mut generation));
+        call!(weir_writer_wait_flushed(self.0, generation, -1));
+    }
+
+    /// Gets the rows of `keys`; returns how many there were.
+    pub fn get(&self, mut keys: FFI_ArrowArray) -> usize {
+        let mut rows = FFI_ArrowArray::empty();
+        call!(weir_writer_get(self.0, &raw mut keys, null(), null(), -1, null_mut(), 0, &raw mut rows));
+        std::mem::forget(keys);
+        rows.len()
+    }
+
+    /// Reads all rows as a stream; returns how many there were.
+    pub fn scan(&self) -> usize {
+        let (mut scan, mut stream) = (null_mut(), FFI_ArrowArrayStream::empty());
+        call!(weir_writer_scan(self.0, null(), null_mut(), null(), &raw mut scan));
+        call!(weir_scan_stream(scan, &raw mut stream));
+        // SAFETY: freed once.
+        unsafe { weir_scan_free(scan) };
+        let mut rows = 0;
+        loop {
+            let mut array = FFI_ArrowArray::empty();
+            // SAFETY: a stream of weir's, until it is released when dropped.
+            let status = unsafe { stream.get_next().expect("a stream")(&raw mut stream, &raw mut array) };
+            assert_eq!(status, 0, "the stream failed");
+            if array.is_released() {
+                return rows;
+            }
+            rows += array.len();
+        }
     }
 
     pub fn close(&self) {

@@ -9,6 +9,7 @@ mod cache;
 mod cache_engines;
 mod calls;
 mod data;
+mod mem;
 mod memtable;
 mod open;
 mod put;
@@ -75,7 +76,7 @@ fn main() {
     std::fs::create_dir_all(&work).unwrap_or_else(|error| usage(&format!("{}: {error}", work.display())));
     options.dir = work;
     let mut report = Report::new();
-    let suites: [(&str, Suite); 10] = [
+    let suites: [(&str, Suite); 11] = [
         ("calls", calls::run),
         ("put", put::run),
         ("append", append::run),
@@ -85,6 +86,7 @@ fn main() {
         ("engines", cache_engines::run),
         ("open", open::run),
         ("memtable", memtable::run),
+        ("mem", mem::run),
         ("size", size::run),
     ];
     for (name, run) in suites {

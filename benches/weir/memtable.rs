@@ -11,7 +11,7 @@ use crate::Options;
 use crate::report::{Report, Target, median};
 
 /// About 100 bytes a row: an integer, a float, a text of 16 bytes that is the key, and 56 bytes.
-fn batch(from: usize, rows: usize) -> RecordBatch {
+pub fn batch(from: usize, rows: usize) -> RecordBatch {
     let numbers = || (from..from + rows).map(|n| n as u64);
     let columns: [(&str, ArrayRef, bool); 4] = [
         ("id", Arc::new(Int64Array::from_iter_values(numbers().map(|n| n as i64))), false),
@@ -23,7 +23,7 @@ fn batch(from: usize, rows: usize) -> RecordBatch {
 }
 
 /// The key of a row: all different, in no order.
-fn text(n: u64) -> String {
+pub fn text(n: u64) -> String {
     format!("{:016x}", n.wrapping_mul(0x9e37_79b9_7f4a_7c15))
 }
 

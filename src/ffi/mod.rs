@@ -48,7 +48,6 @@ pub mod session;
 pub mod shard;
 pub(crate) mod sized_out;
 pub mod snapshot;
-mod snapshot_standin;
 pub mod spill;
 pub mod spill_reader;
 pub mod spill_store;

@@ -21,7 +21,7 @@ use super::options::{self, Options, field_ends, flag};
 use super::reads::{self, KeyShape, Source};
 use super::scan::{WeirScan, WeirScanOptions, scan};
 use super::session::WeirSession;
-use super::snapshot_standin::{Snapshot, SnapshotOptions};
+use crate::scan::snapshot::{Snapshot, SnapshotOptions};
 use super::writer_open::{WeirIndexDefinition, indexes, primary_key};
 use crate::error::{Result, bail};
 use crate::scan::View;

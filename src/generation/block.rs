@@ -218,7 +218,7 @@ impl Sparse {
         let begin = from.map_or(0, |key| self.seek(key));
         let end = to.map_or(self.blocks.len(), |key| self.blocks.partition_point(|place| self.first_key(place) <= key));
         let (touched, all) = (end.saturating_sub(begin) as u64, self.blocks.len() as u64);
-        if all == 0 { 0 } else { (total.saturating_mul(touched) / all).max(1) }
+        total.saturating_mul(touched).checked_div(all).map_or(0, |entries| entries.max(1))
     }
 
     /// The block that `bytes` are, once found right.

@@ -122,6 +122,12 @@ impl TableSpec {
         &self.indexes
     }
 
+    /// The memory that a table takes before it has rows.
+    #[must_use]
+    pub fn empty_bytes(&self) -> u64 {
+        table::fixed_bytes(self)
+    }
+
     /// When a table is full.
     #[must_use]
     pub fn limits(&self) -> Limits {

@@ -118,7 +118,7 @@ impl GenerationList {
     }
 
     /// The generations, newest first.
-    pub fn handles(&self) -> impl ExactSizeIterator<Item = &Arc<GenerationHandle>> {
+    pub fn handles(&self) -> impl ExactSizeIterator<Item = &Arc<GenerationHandle>> + DoubleEndedIterator {
         self.entries.iter().map(|entry| &entry.handle)
     }
 

@@ -24,6 +24,7 @@ mod merge;
 mod output;
 mod plan;
 pub mod replay;
+pub mod snapshot;
 mod source;
 mod stream;
 mod view;

@@ -108,6 +108,14 @@ pub struct Replayed {
 pub trait Rotate: Send {
     /// Takes a table, frozen; the next one begins when the future is done.
     fn rotate(&mut self, table: ReplayedTable) -> impl Future<Output = Result<()>> + Send;
+
+    /// Is told after each entry of the table at hand, whose rows have just grown, and may end the replay.
+    ///
+    /// # Errors
+    /// Whatever the replay is to end with.
+    fn grown(&mut self, _table: &MemTable) -> Result<()> {
+        Ok(())
+    }
 }
 
 impl<F, D> Rotate for F
@@ -149,7 +157,7 @@ pub async fn replay(
                 rotate.rotate(ended).await?;
             }
         }
-        tables.take(&entry, prepared)?;
+        rotate.grown(tables.take(&entry, prepared)?)?;
     }
     tables.finish()
 }
@@ -358,7 +366,7 @@ impl<'s> Tables<'s> {
         Ok(Some(ended))
     }
 
-    fn take(&mut self, entry: &Entry, prepared: Vec<Prepared>) -> Result<()> {
+    fn take(&mut self, entry: &Entry, prepared: Vec<Prepared>) -> Result<&MemTable> {
         let current = self.current.get_or_insert_with(|| {
             let generation = entry.generation.unwrap_or(self.turn).max(self.turn);
             let table = MemTable::new(Arc::clone(self.spec), generation, self.next_row, self.visibility);
@@ -371,7 +379,7 @@ impl<'s> Tables<'s> {
         current.covers = entry.position;
         self.entries += 1;
         self.bytes += entry.bytes;
-        Ok(())
+        Ok(&current.table)
     }
 
     fn finish(mut self) -> Result<Replayed> {

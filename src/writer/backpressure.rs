@@ -28,6 +28,8 @@ pub(super) struct Need {
 /// The bytes in use and the queue for more.
 pub(super) struct Room {
     memory: WriterMemory,
+    /// What a table takes before it has rows.
+    empty_table: u64,
     /// Of the tables' room, granted to puts that were waiting for it.
     reserved_tables: u64,
     queue: VecDeque<Request>,
@@ -47,9 +49,9 @@ struct Request {
 }
 
 impl Room {
-    pub fn new(limit: u64, tables_limit: u64, share: Option<Share>) -> Self {
-        let memory = WriterMemory { limit, unflushed_limit: tables_limit, ..WriterMemory::default() };
-        Self { memory, reserved_tables: 0, queue: VecDeque::new(), ids: 0, share, watched: false }
+    pub fn new(limit: u64, (unflushed_limit, empty_table): (u64, u64), share: Option<Share>) -> Self {
+        let memory = WriterMemory { limit, unflushed_limit, ..WriterMemory::default() };
+        Self { memory, empty_table, reserved_tables: 0, queue: VecDeque::new(), ids: 0, share, watched: false }
     }
 
     pub fn memory(&self) -> WriterMemory {
@@ -73,7 +75,8 @@ impl Room {
     /// An empty table takes what its limits allow, so nothing waits where there is nothing to flush.
     fn fits_tables(&self, need: Need, unflushed: u64) -> bool {
         let used = unflushed + self.reserved_tables;
-        used == 0 || used.saturating_add(need.tables) <= self.memory.unflushed_limit
+        // It may take a new table.
+        used == 0 || used.saturating_add(need.tables + self.empty_table) <= self.memory.unflushed_limit
     }
 
     /// Whether flushing a table would help the first in the queue.

@@ -163,10 +163,11 @@ impl ShardWriter {
             Some(opening) => Some(opening.replay(&appender).await?),
             None => None,
         };
+        let unflushed = opening.as_ref().map_or((0, 0), |opening| (opening.memtable.max_unflushed_bytes, opening.spec.empty_bytes()));
         let Within { memory, cache } = within;
         let who = || format!("the writer of shard {} at {}", shard.id(), store.url());
         let share = memory.as_ref().map(|memory| memory.share(Use::Queues, who()));
-        let room = Room::new(config.max_pending_bytes, config.memtable.as_ref().map_or(0, |memtable| memtable.max_unflushed_bytes), share);
+        let room = Room::new(config.max_pending_bytes, unflushed, share);
         let generation = tables.as_ref().map(|tables| tables.active().table.generation());
         let shared = Arc::new(Shared {
             epoch: appender.epoch(),

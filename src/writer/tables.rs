@@ -23,7 +23,7 @@ use crate::scan::{GenerationHandle, GenerationList, View};
 #[derive(Debug, Clone)]
 pub(super) struct Slot {
     pub table: Arc<MemTable>,
-    /// The memory that its rows take, as they were admitted.
+    /// The memory that it takes, as its rows were admitted; 0 if it has none.
     pub bytes: u64,
     /// The last put whose rows it has; 0: none of this writer's.
     pub last_sequence: u64,
@@ -195,7 +195,8 @@ impl Tables {
     pub fn append(&mut self, prepared: Prepared, sequence: u64) -> Result<Place> {
         let (mut prepared, mut tries) = (prepared, 0);
         loop {
-            let bytes = prepared.bytes();
+            let begun = if self.active.bytes == 0 { self.spec.empty_bytes() } else { 0 };
+            let bytes = begun + prepared.bytes();
             match self.active.table.append(prepared) {
                 Ok(appended) => {
                     self.active.bytes += bytes;

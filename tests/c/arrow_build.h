@@ -253,6 +253,13 @@ UNUSED static WeirWriterOptions quick_options(void) {
   return options;
 }
 
+/* The same, of a writer that writes the log and nothing else. */
+UNUSED static WeirWriterOptions log_options(void) {
+  WeirWriterOptions options = quick_options();
+  options.enable_memtable = 0;
+  return options;
+}
+
 UNUSED static WeirWriter *writer_new(WeirSession *session, const char *root, const WeirWriterOptions *options) {
   WeirWriterOptions quick = quick_options();
   WeirWriter *writer = NULL;

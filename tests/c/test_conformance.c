@@ -65,7 +65,8 @@ static void trim(const char *root, uint64_t up_to) {
 
 static void tail_seek(void) {
   char *root = new_root();
-  WeirWriter *writer = writer_new(session, root, NULL);
+  WeirWriterOptions log_only = log_options(); /* whose entries no generation has to cover before they may go */
+  WeirWriter *writer = writer_new(session, root, &log_only);
   put_batches(writer, 6);
   WeirTailer *tailer = tailer_new(session, root, NULL);
   WeirEntry *entry = NULL;
@@ -225,6 +226,9 @@ static void shard_admin(void) {
   weir_writer_free(writer);
   writer = writer_new(session, root, NULL);
   put_batches(writer, 1);
+  uint64_t generation = 0;
+  OK(weir_writer_freeze(writer, &generation, &err));
+  OK(weir_writer_wait_flushed(writer, generation, -1, &err));
   trim(root, 2);
   WeirTailer *tailer = tailer_new(session, root, NULL);
   OK(weir_tailer_first_position(tailer, -1, &first, &err));

@@ -136,7 +136,8 @@ static void test_a_sealed_shard_takes_no_writer(void) { /* PITFALLS B9 */
 /* PITFALLS D6, I9: what is young stays, and what was trimmed is told apart from what is not yet written. */
 static void test_trimming(void) {
   char *root = new_root();
-  WeirWriter *writer = writer_new(session, root, NULL);
+  WeirWriterOptions log_only = log_options();
+  WeirWriter *writer = writer_new(session, root, &log_only);
   WeirTrimOptions options = WEIR_TRIM_OPTIONS_INIT;
   WeirEntry *entry = NULL;
   uint64_t first = 0, oldest = 0;

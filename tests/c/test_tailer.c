@@ -8,7 +8,7 @@ static void check_entry(WeirEntry *entry, uint64_t position, uint64_t epoch, int
   if (!CHECK(entry != NULL)) return;
   CHECK_EQ(weir_entry_position(entry), position);
   CHECK_EQ(weir_entry_epoch(entry), epoch);
-  CHECK_EQ(weir_entry_generation(entry), 0);
+  CHECK_EQ(weir_entry_generation(entry), 1); /* that its MemTable becomes */
   CHECK(!weir_entry_is_sentinel(entry));
   CHECK_EQ(weir_entry_rows(entry), 10);
   CHECK_EQ(weir_entry_batch_count(entry), 1);

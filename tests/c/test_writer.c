@@ -1,6 +1,8 @@
 /* The writer and the appender: options, acknowledgements, durability, limits, fencing, closing under fire. */
 #include "arrow_build.h"
 
+#include <stddef.h>
+
 static WeirSession *session;
 
 /* ---- Opening ---- */
@@ -62,10 +64,24 @@ static void test_options_are_validated_before_anything_is_claimed(void) {
   WITH(max_buffer_bytes, 0);
   WITH(max_pending_bytes, 1); /* PITFALLS F5: a full buffer could never be admitted */
   WITH(linger_us, INT64_MAX);
-  WITH(reserved, 1);
+  WITH(enable_memtable, 2);
+  WITH(compaction, 2);
+  WITH(reserved2[1], 1);
+  WITH(reserved3, 1);
+  WITH(frozen_grace_ms, -1);
+  WITH(frozen_grace_ms, 3600 * 1000 + 1);
+  WITH(max_memtable_bytes, 1);
+  WITH(max_memtable_rows, 0);
+  WITH(max_memtable_batches, 0);
+  WITH(max_unflushed_bytes, 1); /* PITFALLS F5: no table could be filled */
+  WITH(compaction_min_generations, 1);
+  WITH(compaction_max_generations, 3);
+  WITH(compaction_max_bytes, 0);
+  WITH(primary_key_len, 1);
+  WITH(indexes_len, SIZE_MAX);
   WITH(manifest_probe_width, 0);
   WITH(struct_size, 0);
-  WITH(struct_size, (uint32_t)sizeof(WeirWriterOptions) - 1);
+  WITH(struct_size, (uint32_t)offsetof(WeirWriterOptions, max_memtable_bytes) - 1); /* where its first version ended */
   CHECK(access(root, F_OK) != 0);
 
   struct {
