@@ -1,6 +1,7 @@
 /* What weir promises, shown on real data: a child process puts batches durably and is killed with SIGKILL half-way; the
  * parent opens the shard again, finds every acknowledged row (and at most the one batch that was under way), puts the rest, reads
- * everything back and compares checksums with the source.
+ * everything back and compares checksums with the source. Then a second shard shows what a primary key gives: upserts, deletes, gets and
+ * scans.
  *
  *   quickstart [FILE.arrow [DIRECTORY]]      the directory is a fresh one, removed at the end, unless one is given
  *
@@ -374,6 +375,110 @@ static bool print_sums(const struct ArrowSchema *schema, const ColumnSum *source
   return equal;
 }
 
+/* ---- A table ------------------------------------------------------------------------------------------------------ */
+
+static void not_owned(struct ArrowArray *array) { array->release = NULL; }
+
+/* A batch of one row and one column, of the two buffers that a number has or the three that a text has. All is static, so there is nothing to
+ * free: it is to be used before the next is made. */
+static struct ArrowArray one_value(const void *values, const void *bytes) {
+  static struct ArrowArray column, *children[1] = {&column};
+  static const void *buffers[3], *valid[1];
+  buffers[1] = values;
+  buffers[2] = bytes;
+  column = (struct ArrowArray){.length = 1, .n_buffers = bytes ? 3 : 2, .buffers = buffers, .release = not_owned};
+  return (struct ArrowArray){.length = 1, .n_buffers = 1, .buffers = valid, .n_children = 1, .children = children, .release = not_owned};
+}
+
+static struct ArrowArray one_text(const char *text) {
+  static int32_t offsets[2];
+  offsets[1] = (int32_t)strlen(text);
+  return one_value(offsets, text);
+}
+
+static bool has_columns(const struct ArrowSchema *schema, const char *const *names, size_t n) {
+  for (size_t i = 0; i < n; i++) {
+    bool found = false;
+    for (int64_t c = 0; c < schema->n_children; c++) found = found || strcmp(schema->children[c]->name, names[i]) == 0;
+    if (!found) return false;
+  }
+  return true;
+}
+
+/* The rows of carriers and flight numbers that a scan gives: printed, and counted. */
+static uint64_t print_flights(WeirScan *scan) {
+  WeirError *error = NULL;
+  WeirBatch *batch = NULL;
+  uint64_t rows = 0;
+  printf("  ");
+  for (;;) {
+    struct ArrowArray array = {0};
+    check(weir_scan_next(scan, -1, &batch, &error), "scan", &error);
+    if (batch == NULL) break;
+    check(weir_batch_array(batch, &array, &error), "batch", &error);
+    const struct ArrowArray *carrier = array.children[0], *flight = array.children[1];
+    const int32_t *ends = (const int32_t *)carrier->buffers[1] + carrier->offset;
+    for (int64_t i = 0; i < array.length; i++)
+      printf(" %.*s %u ", ends[i + 1] - ends[i], (const char *)carrier->buffers[2] + ends[i], ((const uint16_t *)flight->buffers[1] + flight->offset)[i]);
+    rows += (uint64_t)array.length;
+    array.release(&array);
+    weir_batch_free(batch);
+  }
+  weir_scan_free(scan);
+  printf("\n");
+  return rows;
+}
+
+/* With a primary key a shard is a table: a put replaces rows of the same key, rows can be deleted, got and scanned at once. */
+static void table(WeirSession *session, const char *file, const char *root) {
+  static const char *const key[] = {"carrier"}, *const columns[] = {"carrier", "flight", "distance"};
+  static const WeirComparison far = {"distance", WEIR_COMPARE_GE, 0};
+  char shard[37];
+  WeirWriter *writer = NULL;
+  WeirScan *scan = NULL;
+  WeirError *error = NULL;
+  Source source = source_open(file);
+  if (!has_columns(&source.schema, columns, 3)) {
+    printf("   not shown: the file has no carriers, flights and distances\n");
+    source_close(&source);
+    return;
+  }
+  new_shard_id(shard);
+  WeirWriterOptions options = WEIR_WRITER_OPTIONS_INIT;
+  options.primary_key = key;
+  options.primary_key_len = 1;
+  check(weir_writer_open(session, root, shard, &source.schema, &options, &writer, &error), "open", &error);
+
+  WeirAck ack;
+  check(weir_writer_put_stream(writer, &source.stream, -1, &ack, &error), "put", &error); /* consumes the stream */
+  WeirScanOptions wanted = WEIR_SCAN_OPTIONS_INIT;
+  wanted.columns = columns;
+  wanted.columns_len = 2;
+  check(weir_writer_scan(writer, &wanted, NULL, NULL, &scan, &error), "scan", &error);
+  printf("   upsert: the file's last flight of each carrier is what is left\n");
+  uint64_t rows = print_flights(scan);
+
+  struct ArrowArray carrier = one_text("US"), found = {0};
+  uint8_t state = WEIR_KEY_MISSING;
+  check(weir_writer_delete(writer, &carrier, NULL, -1, &ack, &error), "delete", &error); /* NULL: it is just the key's columns */
+  carrier = one_text("US");
+  check(weir_writer_get(writer, &carrier, NULL, NULL, -1, &state, 1, &found, &error), "get", &error);
+  printf("   delete US: a get says %s, with %s rows\n", state == WEIR_KEY_DELETED ? "deleted" : "something else", commas((uint64_t)found.length));
+  if (state != WEIR_KEY_DELETED || found.length != 0) die("a row that was deleted is still there");
+  found.release(&found);
+
+  int64_t miles = 2000;
+  struct ArrowArray value = one_value(&miles, NULL);
+  wanted.comparisons = &far;
+  wanted.comparisons_len = 1;
+  check(weir_writer_scan(writer, &wanted, &value, NULL, &scan, &error), "scan", &error);
+  printf("   scan where distance >= 2000\n");
+  if (print_flights(scan) >= rows) die("the scan gave too much");
+  check(weir_writer_close(writer, 10000, &error), "close", &error); /* what is in memory becomes a generation, which outlives the log */
+  weir_writer_free(writer);
+  source.schema.release(&source.schema);
+}
+
 /* ---- The story ---------------------------------------------------------------------------------------------------- */
 
 /* What the killed process left must be a prefix of the source, made of whole batches, with all that was acknowledged. */
@@ -429,6 +534,9 @@ static int story(char *self, const char *file, const char *root) {
            source.schema.n_children, plain);
   else
     printf("\n%sDIFFERENT: the source has %s rows, the log %s.%s\n", bad, commas(rows), commas(log.rows), plain);
+
+  printf("\n%s5  The same rows as a table, by carrier%s\n", bold, plain);
+  table(session, file, root);
 
   free(sums);
   free(log.sums);

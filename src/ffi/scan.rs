@@ -197,6 +197,10 @@ unsafe fn fill(filter: &mut [Comparison], values: Taken<FFI_ArrowArray>, schema:
         return Ok(());
     }
     let array = values.array().map_err(|error| error.context("values"))?;
+    if array.num_children() != wanting.len() {
+        let (given, wanted) = (array.num_children(), wanting.len());
+        bail!(InvalidArgument, "there are {given} values, and {wanted} comparisons that take one");
+    }
     let column = |name: &str| match spec.schema().column_with_name(name) {
         Some((_, field)) => Ok(field),
         None => bail!(InvalidArgument, "there is no column '{name}' to be compared"),
@@ -209,12 +213,8 @@ unsafe fn fill(filter: &mut [Comparison], values: Taken<FFI_ArrowArray>, schema:
         unsafe { arrow::import_schema(schema) }?
     };
     let batch = arrow::import_batch(array, &Arc::new(schema), true)?;
-    if batch.num_rows() != 1 || batch.num_columns() != wanting.len() {
-        let (rows, columns, wanted) = (batch.num_rows(), batch.num_columns(), wanting.len());
-        bail!(
-            InvalidArgument,
-            "the values are {rows} rows of {columns} columns: one row is wanted, of {wanted} columns, one for each comparison that takes a value"
-        );
+    if batch.num_rows() != 1 {
+        bail!(InvalidArgument, "the values are {} rows; one row is wanted", batch.num_rows());
     }
     for ((one, value), to) in wanting.iter_mut().zip(batch.columns()).zip(types) {
         one.value = Some(comparand::fit(&one.column, value, to)?);

@@ -76,11 +76,12 @@ pub struct WeirSnapshotOptions {
     pub wal: u8,
     /// Must be 0.
     pub reserved: [u8; 3],
-    /// The names of the columns that are the primary key; NULL (default) = those that the schema's metadata marks, if any.
+    /// The names of the columns that are the primary key; NULL (default) = those that the schema's metadata marks, else the key of the newest
+    /// generation, if there is one.
     pub primary_key: *const *const c_char,
     /// How many there are.
     pub primary_key_len: usize,
-    /// Secondary indexes; NULL (default) = none.
+    /// Secondary indexes to be made of the rows that only the log has; NULL (default) = none.
     pub indexes: *const WeirIndexDefinition,
     /// How many there are.
     pub indexes_len: usize,

@@ -25,7 +25,8 @@ UNUSED static WeirWriter *keyed_writer(WeirSession *session, const char *root) {
 
 UNUSED static struct ArrowArray ids_array(int64_t n, const int64_t *ids) {
   struct ArrowArray array = array_new(n, 0, 2);
-  memcpy(array_buffer(&array, 1, (size_t)n * 8), ids, (size_t)n * 8);
+  int64_t *values = array_buffer(&array, 1, (size_t)n * 8);
+  for (int64_t i = 0; i < n; i++) values[i] = ids[i];
   return array;
 }
 

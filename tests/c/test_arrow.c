@@ -95,7 +95,9 @@ static const struct {
 /* ---- Whoever takes a batch ---- */
 
 static WeirSession *session;
-static WeirWriter *writer;
+static WeirWriter *writer, *keyed; /* the second with the primary key `id` */
+static WeirSnapshot *snapshot;     /* of the second's */
+static struct ArrowSchema standard;
 static WeirAppender *appender;
 static WeirQueue *queue;
 static WeirSpillStore *spills;
@@ -114,6 +116,8 @@ static WeirStatus completed(WeirStatus accepted, WeirError **error) {
   WeirStatus status = weir_queue_next(queue, &event, 1, 20000, &n, error);
   if (status != WEIR_STATUS_OK) return status;
   if (event.error != NULL) *error = event.error;
+  event.error = NULL;
+  weir_event_clear(&event);
   return event.status;
 }
 
@@ -137,12 +141,38 @@ static WeirStatus by_spill_async(struct ArrowArray *b, WeirError **error) {
   return completed(weir_spill_writer_write_batch_async(spilling, b, weir_queue_completion(queue, 1), error), error);
 }
 
+/* Who takes keys imports all columns that come with them. */
+static WeirStatus by_delete(struct ArrowArray *b, WeirError **error) { return weir_writer_delete(keyed, b, &standard, -1, NULL, error); }
+static WeirStatus by_delete_async(struct ArrowArray *b, WeirError **error) {
+  return completed(weir_writer_delete_async(keyed, b, &standard, weir_queue_completion(queue, 1), error), error);
+}
+static WeirStatus got(WeirStatus status, struct ArrowArray *rows) {
+  if (status != WEIR_STATUS_OK) CHECK(rows->release == NULL);
+  if (rows->release != NULL) rows->release(rows);
+  return status;
+}
+static WeirStatus by_get(struct ArrowArray *b, WeirError **error) {
+  struct ArrowArray rows;
+  return got(weir_writer_get(keyed, b, &standard, NULL, -1, NULL, 0, &rows, error), &rows);
+}
+static WeirStatus by_get_async(struct ArrowArray *b, WeirError **error) {
+  return completed(weir_writer_get_async(keyed, b, &standard, NULL, weir_queue_completion(queue, 1), error), error);
+}
+static WeirStatus by_snapshot_get(struct ArrowArray *b, WeirError **error) {
+  struct ArrowArray rows;
+  return got(weir_snapshot_get(snapshot, b, &standard, NULL, -1, NULL, 0, &rows, error), &rows);
+}
+static WeirStatus by_snapshot_get_async(struct ArrowArray *b, WeirError **error) {
+  return completed(weir_snapshot_get_async(snapshot, b, &standard, NULL, weir_queue_completion(queue, 1), error), error);
+}
 static const struct {
   const char *name;
   WeirStatus (*take)(struct ArrowArray *, WeirError **);
   bool takes_empty;
 } TAKERS[] = {{"put", by_put, false},       {"put_async", by_put_async, false}, {"append", by_append, false}, {"append_async", by_append_async, false},
-              {"spill", by_spill, true}, {"spill_async", by_spill_async, true}};
+              {"spill", by_spill, true}, {"spill_async", by_spill_async, true}, {"delete", by_delete, false},
+              {"delete_async", by_delete_async, false}, {"get", by_get, true}, {"get_async", by_get_async, true},
+              {"snapshot_get", by_snapshot_get, true}, {"snapshot_get_async", by_snapshot_get_async, true}};
 #define N_TAKERS (sizeof TAKERS / sizeof TAKERS[0])
 
 static void take_must(size_t taker, const char *what, struct ArrowArray batch, bool succeed) {
@@ -170,7 +200,29 @@ static void test_malformed_batches_are_refused_and_released_once(void) {
   }
 }
 
-static void test_an_empty_batch_is_refused_but_for_a_spill(void) {
+/* The values that a scan compares with are one row, so no batch here is right; all are released once. */
+static void test_malformed_values_are_refused_and_released_once(void) {
+  const WeirComparison both[] = {{"id", WEIR_COMPARE_EQ, 0}, {"name", WEIR_COMPARE_EQ, 0}};
+  WeirScanOptions options = WEIR_SCAN_OPTIONS_INIT;
+  options.comparisons = both;
+  options.comparisons_len = 2;
+  for (size_t i = 0; i < 2 * N_MALFORMED; i++) {
+    struct ArrowArray batch = batch_new(20, 0);
+    WeirScan *scan = NULL;
+    long released = atomic_load(&tops_released);
+    MALFORMED[i / 2].damage(&batch);
+    WeirStatus status = i % 2 ? weir_writer_scan(keyed, &options, &batch, &standard, &scan, &err)
+                              : weir_snapshot_scan(snapshot, &options, &batch, NULL, &scan, &err);
+    CHECK(status == WEIR_STATUS_INVALID_DATA || status == WEIR_STATUS_INVALID_ARGUMENT);
+    CHECK(batch.release == NULL && scan == NULL);
+    CHECK_EQ(atomic_load(&tops_released) - released, 1);
+    CHECK_EQ(atomic_load(&arrays_live), 0);
+    weir_error_free(err);
+    err = NULL;
+  }
+}
+
+static void test_an_empty_batch_is_refused_where_it_makes_no_sense(void) {
   for (size_t taker = 0; taker < N_TAKERS; taker++) take_must(taker, "an empty batch", batch_new(0, 0), TAKERS[taker].takes_empty);
 }
 
@@ -422,6 +474,7 @@ static void open_must_fail(const char *what, struct ArrowSchema *schema, const c
 
 static void test_malformed_schemas_are_refused_and_stay_the_callers(void) {
   char *root = new_root();
+  long before = atomic_load(&schemas_live);
   for (size_t i = 0; i < sizeof BAD_SCHEMAS / sizeof BAD_SCHEMAS[0]; i++) {
     struct ArrowSchema schema = batch_schema();
     BAD_SCHEMAS[i].damage(&schema);
@@ -433,7 +486,7 @@ static void test_malformed_schemas_are_refused_and_stay_the_callers(void) {
   released.release(&released);
   open_must_fail("a released schema", &released, root);
   open_must_fail("no schema", NULL, root);
-  CHECK_EQ(atomic_load(&schemas_live), 0);
+  CHECK_EQ(atomic_load(&schemas_live), before);
   CHECK(access(root, F_OK) != 0); /* PITFALLS B4: nothing was claimed, not even a directory made */
   free(root);
 }
@@ -618,8 +671,16 @@ int main(int argc, char **argv) {
   (void)argc;
   harness_start();
   session = session_new();
-  char *root = new_root(), *appended = new_root();
+  char *root = new_root(), *appended = new_root(), *tables = new_root();
   struct ArrowSchema schema = batch_schema();
+  const char *const key[] = {"id"};
+  WeirWriterOptions with_key = quick_options();
+  with_key.primary_key = key;
+  with_key.primary_key_len = 1;
+  standard = batch_schema();
+  keyed = writer_new(session, tables, &with_key);
+  put_batches(keyed, 3);
+  OK(weir_snapshot_open(session, tables, SHARD, NULL, NULL, &snapshot, &err));
   WeirAppenderOptions options = WEIR_APPENDER_OPTIONS_INIT;
   options.fsync = 0;
   writer = writer_new(session, root, NULL);
@@ -632,7 +693,8 @@ int main(int argc, char **argv) {
   schema.release(&schema);
 
   RUN(test_malformed_batches_are_refused_and_released_once);
-  RUN(test_an_empty_batch_is_refused_but_for_a_spill);
+  RUN(test_malformed_values_are_refused_and_released_once);
+  RUN(test_an_empty_batch_is_refused_where_it_makes_no_sense);
   RUN(test_a_released_batch_is_refused);
   RUN(test_arrays_are_released_whatever_else_is_wrong);
   RUN(test_odd_but_good_batches_are_taken);
@@ -649,9 +711,13 @@ int main(int argc, char **argv) {
   weir_spill_store_free(spills);
   weir_appender_free(appender);
   weir_writer_free(writer);
+  weir_writer_free(keyed);
+  weir_snapshot_free(snapshot);
+  standard.release(&standard);
   weir_session_free(session);
   check_all_released();
   free(root);
   free(appended);
+  free(tables);
   return harness_finish(argv[0]);
 }
