@@ -156,15 +156,15 @@ pub unsafe extern "C" fn weir_entry_batch(
             .batches
             .get(index)
             .ok_or_else(|| err!(InvalidArgument, "entry {} has {} batches, and no batch {index}", entry.position, entry.batches.len()))?;
-        out.set(arrow::export_batch(batch));
+        out.set(arrow::export_batch(batch.clone()));
         Ok(())
     };
     // SAFETY: the caller's promise.
     unsafe { guard_on(entry, error, body) }
 }
 
-/// Exports the schema of an entry's batches: the writer's, without the metadata keys that the log reserves. A sentinel's has no
-/// columns.
+/// Exports the schema of an entry's batches: the writer's, without the metadata keys that the log reserves. With a primary key, columns outside of
+/// it are nullable, and there is one more, the last: `_tombstone` (boolean), true in rows that delete their key. A sentinel's has no columns.
 ///
 /// @param entry   the entry
 /// @param schema  receives the schema; call its `release`
@@ -189,6 +189,18 @@ pub unsafe extern "C" fn weir_entry_schema(
     };
     // SAFETY: the caller's promise.
     unsafe { guard_on(entry, error, body) }
+}
+
+/// What stands for the schema of an entry's batches in this process, so that it need be exported and imported only once: entries
+/// with the same number have the same schema. The same schema may have several numbers, as one of each writer. 0 for NULL.
+///
+/// # Safety
+///
+/// `entry` is NULL or an entry that was not freed.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn weir_entry_schema_id(entry: *const WeirEntry) -> u64 {
+    // SAFETY: the caller's promise.
+    unsafe { number(entry, |entry| entry.schema_id) }
 }
 
 /// Exports an entry's batches as a stream, without copying. It stays valid after the entry is freed.
