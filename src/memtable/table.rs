@@ -322,6 +322,12 @@ impl MemTable {
         (size_of::<Self>() + self.store.memory_bytes() + primary + indexes) as u64
     }
 
+    /// The most memory that the table takes with what it has, also before its indexes are fed.
+    #[must_use]
+    pub fn bound_bytes(&self) -> u64 {
+        self.append.lock().bound
+    }
+
     /// The primary key's index, if there is a primary key.
     #[must_use]
     pub fn primary(&self) -> Option<&PrimaryIndex> {

@@ -49,7 +49,7 @@ use backpressure::Room;
 use group_commit::Committer;
 use open::Opening;
 use state::State;
-use tables::Tables;
+use tables::{Replayed, Tables};
 use waiter::{Parked, Signal, Waiter, deadline};
 
 /// What a put gets back.
@@ -105,6 +105,8 @@ pub(crate) struct Shared {
     encoder: BatchEncoder,
     /// In MemTable mode.
     spec: Option<Arc<TableSpec>>,
+    /// Tables of rows that came back at the opening and may not be indexed yet.
+    replayed: Replayed,
     cache: Option<Cache>,
     /// The right to merge generations.
     compaction_turn: tokio::sync::Mutex<()>,
@@ -176,6 +178,8 @@ impl ShardWriter {
         let share = memory.as_ref().map(|memory| memory.share(Use::Queues, who()));
         let room = Room::new(config.max_pending_bytes, unflushed, share);
         let generation = tables.as_ref().map(|tables| tables.active().table.generation());
+        let replayed = tables.iter().flat_map(Tables::unflushed).filter(|table| table.num_rows() > 0).cloned();
+        let replayed = Replayed::new(replayed.collect());
         let shared = Arc::new(Shared {
             epoch: appender.epoch(),
             manifests: Arc::clone(appender.manifests()),
@@ -183,6 +187,7 @@ impl ShardWriter {
             state: Mutex::new(State::new(Committer::new(appender, &encoder, generation)?, room, tables)),
             memory,
             spec,
+            replayed,
             cache,
             compaction_turn: tokio::sync::Mutex::new(()),
             gathered: Condvar::new(),
@@ -198,6 +203,7 @@ impl ShardWriter {
             let flusher: Weak<Shared> = Arc::downgrade(&shared);
             memory.register(flusher);
         }
+        shared.start_indexing();
         shared.start_flush();
         shared.start_compaction();
         Ok(Self(shared))
@@ -222,6 +228,7 @@ impl ShardWriter {
     /// # Errors
     /// `Unsupported`: the writer has no MemTable. The terminal error; `Closed` once it closes.
     pub fn view(&self) -> Result<View> {
+        self.0.index_replayed()?;
         let state = self.0.state.lock();
         self.0.check_open(&state)?;
         state.tables.as_ref().map(Tables::view).ok_or_else(|| self.0.no_memtable())
@@ -482,6 +489,26 @@ impl Shared {
                 Ok(Some(Closing { admitted, generation }))
             }
         }
+    }
+
+    /// Has what came back at the opening indexed in the background, as that takes many times as long as to read it.
+    fn start_indexing(self: &Arc<Self>) {
+        if self.replayed.is_done() {
+            return;
+        }
+        let writer = Arc::downgrade(self);
+        let task = async move {
+            if let Some(shared) = writer.upgrade() {
+                // An error is the terminal one.
+                let _ = shared.index_replayed();
+            }
+        };
+        self.env.spawn.spawn(Box::pin(task), true);
+    }
+
+    /// Sees to it that what came back at the opening is indexed.
+    fn index_replayed(&self) -> Result<()> {
+        self.replayed.each(|table| self.index(table))
     }
 
     /// Feeds the indexes of `table`; an error, which is a bug, ends the writer.

@@ -15,7 +15,7 @@ use crate::memory::Use;
 use crate::memtable::evolve::Evolution;
 use crate::memtable::key::{KeySpec, PRIMARY_KEY, PRIMARY_KEY_POSITION};
 use crate::memtable::{TableSpec, Visibility};
-use crate::scan::replay::{ReplayRange, ReplayedTable, Rotate, replay};
+use crate::scan::replay::{ReplayRange, ReplayedTable, Rotate, replay_unindexed};
 use crate::scan::{GenerationHandle, GenerationList};
 use crate::shard::ShardPath;
 use crate::shard::manifest::{Manifest, ManifestStore};
@@ -115,7 +115,7 @@ impl Opening<'_> {
         GenerationHandle::new(self.store.clone(), self.shard.clone(), table, self.within.cache.clone())
     }
 
-    /// The tables that the log makes, and the generations that are published.
+    /// The tables that the log makes, which are not indexed yet, and the generations that are published.
     pub async fn replay(&self, appender: &Appender) -> Result<Tables> {
         let visibility = if self.config.durable { Visibility::Durable } else { Visibility::Indexed };
         let manifest = appender.manifests().check_fenced(appender.epoch()).await?;
@@ -127,7 +127,7 @@ impl Opening<'_> {
             current_generation: manifest.current_generation.max(1),
         };
         let tailer = self.tailer(range.after + 1)?;
-        let replayed = replay(&tailer, self.spec, visibility, range, &mut unflushed).await?;
+        let replayed = replay_unindexed(&tailer, self.spec, visibility, range, &mut unflushed).await?;
         let active = match replayed.last {
             Some(last) => Slot::replayed(last),
             None => Tables::empty(self.spec, replayed.next_generation, replayed.next_row, visibility),

@@ -7,7 +7,10 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
+
+use parking_lot::Mutex;
 
 use super::stats::MemTableStats;
 use super::waiter::Waiter;
@@ -42,7 +45,7 @@ impl Slot {
 
     pub fn replayed(replayed: ReplayedTable) -> Self {
         let ReplayedTable { table, covers, turn } = replayed;
-        Self { bytes: table.memory_bytes(), table, last_sequence: 0, covers, turn, stored: None }
+        Self { bytes: table.bound_bytes(), table, last_sequence: 0, covers, turn, stored: None }
     }
 }
 
@@ -66,6 +69,38 @@ pub(super) struct Place {
     pub table: Arc<MemTable>,
     /// The position behind its last row.
     pub end_row: u64,
+}
+
+/// Tables that came back at the opening, until they are indexed.
+#[derive(Debug)]
+pub(super) struct Replayed {
+    /// Read without the lock, since every view asks.
+    done: AtomicBool,
+    tables: Mutex<Vec<Arc<MemTable>>>,
+}
+
+impl Replayed {
+    pub fn new(tables: Vec<Arc<MemTable>>) -> Self {
+        Self { done: tables.is_empty().into(), tables: Mutex::new(tables) }
+    }
+
+    pub fn is_done(&self) -> bool {
+        self.done.load(Ordering::Acquire)
+    }
+
+    /// Has `index` done for each, once; returns when that is over, whoever does it.
+    pub fn each(&self, index: impl Fn(&MemTable) -> Result<()>) -> Result<()> {
+        if self.is_done() {
+            return Ok(());
+        }
+        let mut tables = self.tables.lock();
+        while let Some(table) = tables.last() {
+            index(table)?;
+            tables.pop();
+        }
+        self.done.store(true, Ordering::Release);
+        Ok(())
+    }
 }
 
 /// What tables have done.
@@ -165,6 +200,11 @@ impl Tables {
     pub fn view(&self) -> View {
         let tables = self.set.tables.iter().map(MemTable::snapshot).collect();
         View::new(Arc::clone(&self.spec), tables, Arc::clone(&self.set.generations))
+    }
+
+    /// The tables that are not flushed, the oldest first.
+    pub fn unflushed(&self) -> impl Iterator<Item = &Arc<MemTable>> {
+        self.frozen.iter().chain([&self.active]).map(|slot| &slot.table)
     }
 
     pub fn active(&self) -> &Slot {
