@@ -41,9 +41,11 @@ pub async fn take(story: &Story<'_>, store: &Store, env: &Env, wal: bool) -> Res
     Ok((seen, snapshot.cut()))
 }
 
-/// Whether nothing was ever put, as far as the log knows.
+/// Whether nothing is there that would tell a schema: nothing was put, or all of it was deleted, merged away and so forgotten.
 pub fn is_blank(world: &World) -> bool {
-    world.truth().log.values().all(|landed| landed.sentinel)
+    let truth = world.truth();
+    let cursor = truth.manifest.replay_after_wal_entry_position;
+    truth.manifest.sstables.is_empty() && truth.log.range(cursor + 1..).all(|(_, landed)| landed.sentinel)
 }
 
 /// A snapshot shows exactly what is in the log up to its cut; what was in the log before it was taken is in it.
@@ -65,7 +67,7 @@ pub async fn check(story: &mut Story<'_>) {
         }
         Err(error) if error.kind() == ErrorKind::Storage => world.count("failed snapshots", 1),
         // Nothing is there that would tell a schema.
-        Err(error) if error.kind() == ErrorKind::NotFound && (blank || !wal) => {}
+        Err(error) if error.kind() == ErrorKind::NotFound && (blank || is_blank(world) || !wal) => {}
         // Merged and swept, or trimmed, while it was taken.
         Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Trimmed) && world.now() - taken >= AGE => {}
         Err(error) => panic!("a snapshot: {} {error}", error.kind().name()),
