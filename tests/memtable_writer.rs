@@ -554,8 +554,7 @@ fn the_schema_may_change_between_opens() {
             assert_eq!(kind(open(wrong).await), ErrorKind::SchemaMismatch);
         }
         put(&world, &incumbent, &saying(5..6, "logged")).await.unwrap();
-        let wider =
-            Schema::new(vec![Field::new("more", DataType::Int64, true), id(), Field::new("text", DataType::Utf8, true)]);
+        let wider = Schema::new(vec![Field::new("more", DataType::Int64, true), id(), Field::new("text", DataType::Utf8, true)]);
         let writer = open(wider.clone()).await.unwrap();
         let mut model = expected(0..2, "flushed");
         model.extend(expected(2..6, "logged"));

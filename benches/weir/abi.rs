@@ -15,13 +15,13 @@ use weir::ffi::appender::{
 use weir::ffi::buffer::{WeirBuffer, weir_buffer_data, weir_buffer_free};
 use weir::ffi::entry::{WeirEntry, weir_entry_batch, weir_entry_batch_count, weir_entry_free};
 use weir::ffi::error::{WeirError, WeirStatus, weir_error_message};
+use weir::ffi::get::weir_writer_get;
+use weir::ffi::memtable::{weir_writer_freeze, weir_writer_wait_flushed};
+use weir::ffi::scan::{weir_scan_free, weir_scan_stream, weir_writer_scan};
 use weir::ffi::session::{
     WeirKeyValue, WeirSession, WeirSessionOptions, weir_metrics_prometheus, weir_session_free, weir_session_new, weir_session_options_init,
 };
 use weir::ffi::tailer::{WeirTailer, WeirTailerOptions, weir_tailer_free, weir_tailer_next, weir_tailer_open, weir_tailer_options_init};
-use weir::ffi::get::weir_writer_get;
-use weir::ffi::memtable::{weir_writer_freeze, weir_writer_wait_flushed};
-use weir::ffi::scan::{weir_scan_free, weir_scan_stream, weir_writer_scan};
 use weir::ffi::writer::{WeirWriter, weir_writer_close, weir_writer_flush, weir_writer_free, weir_writer_put};
 use weir::ffi::writer_open::{WeirWriterOptions, weir_writer_open, weir_writer_options_init};
 

@@ -243,7 +243,7 @@ impl Opening<'_> {
     fn no_schema(&self) -> Error {
         err!(
             NotFound,
-            "nothing that could be read was ever put into shard {} at {}, so the schema is not known: name one",
+            "neither a generation nor the log's tail of shard {} at {} has rows, so the schema is not known: name one",
             self.shard.id(),
             self.store.url()
         )
