@@ -18,7 +18,7 @@ use crate::report::{Report, Target, median};
 use crate::{Options, data};
 
 pub fn run(options: &Options, report: &mut Report) {
-    let suites: [(&str, fn(&Options, &mut Report)); 5] =
+    let suites: [(&str, crate::Suite); 5] =
         [("mem.put.durable", durable), ("mem.ingest", ingest), ("mem.get", gets), ("mem.scan", scans), ("mem.replay", replays)];
     for (name, run) in suites {
         if options.wants_figure(name) {
