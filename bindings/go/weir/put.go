@@ -39,16 +39,21 @@ func (w *Writer) Put(ctx context.Context, record arrow.RecordBatch) (Ack, error)
 		if err == nil || !errors.Is(err, ErrBackpressure) {
 			return ack, err
 		}
-		bytes, _ := err.(*Error).Details.Uint64("bytes")
-		if waited := w.WaitCapacity(ctx, bytes); waited != nil {
-			if isContext(waited) { // says what is in the way, and whose patience ended
-				noRoom := err.(*Error)
-				noRoom.cause = waited.(*Error).cause
-				return Ack{}, noRoom
-			}
-			return Ack{}, waited
+		if err := w.waitForRoom(ctx, err.(*Error)); err != nil {
+			return Ack{}, err
 		}
 	}
+}
+
+// waitForRoom waits for the room that an ErrBackpressure says is missing.
+func (w *Writer) waitForRoom(ctx context.Context, noRoom *Error) error {
+	bytes, _ := noRoom.Details.Uint64("bytes")
+	err := w.WaitCapacity(ctx, bytes)
+	if err != nil && isContext(err) { // says what is in the way, and whose patience ended
+		noRoom.cause = err.(*Error).cause
+		return noRoom
+	}
+	return err
 }
 
 // putOnce puts an array without waiting for room. The array is consumed.
