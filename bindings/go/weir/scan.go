@@ -58,9 +58,11 @@ type Scan struct {
 
 	// turn holds a token while nobody is in Next.
 	turn chan struct{}
-	// left is a call that Next gave up; under turn. Its batch is not lost: the next Next takes it.
-	left *call
+	// left has a call that Next gave up; under turn. Its batch is not lost: the next Next takes it.
+	left *leftCall
 }
+
+type leftCall struct{ call *call }
 
 // openScan begins a scan.
 func (t *table) openScan(options []ScanOption) (*Scan, error) {
@@ -85,11 +87,7 @@ func (t *table) openScan(options []ScanOption) (*Scan, error) {
 	var values *C.struct_ArrowArray
 	var valuesSchema *C.struct_ArrowSchema
 	if len(set.where) > 0 {
-		schema, err := t.schema()
-		if err != nil {
-			return nil, err
-		}
-		with, err := comparands(set.where, schema)
+		with, err := comparands(set.where, t.schema)
 		if err != nil {
 			return nil, err
 		}
@@ -126,11 +124,12 @@ func newScan(p *C.WeirScan, t *table) (*Scan, error) {
 		return nil, err
 	}
 	t.h.engine.use()
-	s := &Scan{shard: t.shard, known: newKnownSchema(0, imported), turn: make(chan struct{}, 1)}
+	left := new(leftCall)
+	s := &Scan{shard: t.shard, known: newKnownSchema(0, imported), turn: make(chan struct{}, 1), left: left}
 	s.h = &handle{pointer: unsafe.Pointer(p), engine: t.h.engine, name: "scan of shard " + t.shard, free: func(p unsafe.Pointer) {
 		C.weir_scan_free((*C.WeirScan)(p))
-		if s.left != nil { // nobody is in Next, and nobody will be
-			s.left.giveUp()
+		if left.call != nil { // nobody is in Next, and nobody will be
+			left.call.giveUp()
 		}
 	}}
 	s.turn <- struct{}{}
@@ -175,10 +174,10 @@ func (s *Scan) next(ctx context.Context, p *C.WeirScan) (arrow.RecordBatch, erro
 		return nil, err
 	}
 	if !c.waitOn(ctx) {
-		s.left = c
+		s.left.call = c
 		return nil, s.contextError(ctx)
 	}
-	s.left = nil
+	s.left.call = nil
 	out, err := c.outcome()
 	return s.take(out.result, err)
 }
@@ -198,7 +197,7 @@ func (s *Scan) take(result unsafe.Pointer, err error) (arrow.RecordBatch, error)
 // now reads the next batch on this thread if it is there at once, as it is in memory and on a local disk; false if it is not, or was not
 // lately.
 func (s *Scan) now(p *C.WeirScan) (unsafe.Pointer, error, bool) {
-	if s.left != nil || !s.looks.begin() {
+	if s.left.call != nil || !s.looks.begin() {
 		return nil, nil, false
 	}
 	defer s.looks.end()
@@ -216,8 +215,8 @@ func (s *Scan) now(p *C.WeirScan) (unsafe.Pointer, error, bool) {
 
 // begin makes the call for the next batch, or takes the one that was left.
 func (s *Scan) begin(p *C.WeirScan) (*call, error) {
-	if s.left != nil {
-		return s.left, nil
+	if s.left.call != nil {
+		return s.left.call, nil
 	}
 	e := s.h.engine
 	c := calls.Get().(*call)
@@ -267,7 +266,7 @@ func (s *Scan) Stream(out *cdata.CArrowArrayStream) error {
 	default:
 		return errScanInUse
 	}
-	if s.left != nil {
+	if s.left.call != nil {
 		return errScanInUse
 	}
 	stream := newStream()

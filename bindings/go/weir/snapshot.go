@@ -6,7 +6,6 @@ import "C"
 import (
 	"context"
 	"iter"
-	"sync"
 	"unsafe"
 
 	"github.com/apache/arrow-go/v18/arrow"
@@ -82,6 +81,11 @@ func OpenSnapshot(ctx context.Context, s *Session, root, shard string, options .
 	if err != nil {
 		return nil, withDeadline(ctx, err)
 	}
+	rows, err := snapshotSchema((*C.WeirSnapshot)(out.result))
+	if err != nil {
+		C.weir_snapshot_free((*C.WeirSnapshot)(out.result))
+		return nil, err
+	}
 	s.h.engine.use()
 	snapshot := &Snapshot{
 		h: &handle{pointer: out.result, engine: s.h.engine, name: "snapshot of shard " + shard, free: func(p unsafe.Pointer) {
@@ -89,29 +93,23 @@ func OpenSnapshot(ctx context.Context, s *Session, root, shard string, options .
 		}},
 		cut: uint64(C.weir_snapshot_cut_position((*C.WeirSnapshot)(out.result))),
 	}
-	h := snapshot.h // not the snapshot, which must be seen to be forgotten
-	snapshot.table = newTable(h, shard, true, sync.OnceValues(func() (*arrow.Schema, error) { return snapshotSchema(h) }))
-	watch(snapshot, h, h.name)
+	snapshot.table = newTable(snapshot.h, shard, true, rows)
+	watch(snapshot, snapshot.h, snapshot.h.name)
 	return snapshot, nil
 }
 
-func snapshotSchema(h *handle) (*arrow.Schema, error) {
-	p, err := h.take()
-	if err != nil {
-		return nil, err
-	}
-	defer h.put()
+func snapshotSchema(p *C.WeirSnapshot) (*arrow.Schema, error) {
 	schema := (*C.struct_ArrowSchema)(C.calloc(1, C.sizeof_struct_ArrowSchema))
 	defer C.free(unsafe.Pointer(schema))
 	var cErr *C.WeirError
-	if err := takeError(C.weir_snapshot_schema((*C.WeirSnapshot)(p), schema, &cErr), cErr); err != nil {
+	if err := takeError(C.weir_snapshot_schema(p, schema, &cErr), cErr); err != nil {
 		return nil, err
 	}
 	return importSchema(schema)
 }
 
 // Schema returns the schema of the rows, the primary key marked in it.
-func (s *Snapshot) Schema() (*arrow.Schema, error) { return s.table.schema() }
+func (s *Snapshot) Schema() *arrow.Schema { return s.table.schema }
 
 // KeySchema returns the schema of keys, as Writer.KeySchema. ErrUnsupported without a primary key.
 func (s *Snapshot) KeySchema() (*arrow.Schema, error) { return s.table.keySchema() }

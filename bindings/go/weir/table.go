@@ -49,7 +49,7 @@ type table struct {
 	shard    string
 	snapshot C.bool
 	// schema is that of the rows.
-	schema func() (*arrow.Schema, error)
+	schema *arrow.Schema
 	// key is the schema of keys.
 	key   func() (*schemaCheck, error)
 	rows  atomic.Pointer[rowsSchema] // of the columns that were got last
@@ -62,7 +62,7 @@ type rowsSchema struct {
 	known   *knownSchema
 }
 
-func newTable(h *handle, shard string, snapshot bool, schema func() (*arrow.Schema, error)) *table {
+func newTable(h *handle, shard string, snapshot bool, schema *arrow.Schema) *table {
 	t := &table{h: h, shard: shard, snapshot: C.bool(snapshot), schema: schema}
 	t.key = sync.OnceValues(t.readKeySchema)
 	return t

@@ -88,7 +88,7 @@ func OpenWriter(ctx context.Context, s *Session, root, shard string, schema *arr
 		epoch:   uint64(C.weir_writer_epoch((*C.WeirWriter)(out.result))),
 		shard:   shard,
 	}
-	w.table = newTable(w.h, shard, false, func() (*arrow.Schema, error) { return schema, nil })
+	w.table = newTable(w.h, shard, false, schema)
 	watch(w, w.h, w.h.name)
 	return w, nil
 }
