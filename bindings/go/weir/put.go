@@ -19,7 +19,7 @@ import (
 // Put puts a batch. With a durable writer it returns when the batch's entry is durable, with a buffered one when it is admitted. If there
 // is no room, it waits for it.
 //
-// The batch may be released at once afterwards; its buffers must not be written to any more until the put is durable.
+// The batch may be released at once afterwards; its buffers must not be written to any more until the put is durable. MemTables have copies.
 //
 // If the context ends while it waits for room, nothing was accepted and the error is ErrBackpressure; while it waits for durability, the
 // batch was accepted and may still become durable, and the error is ErrOutcomeUnknown. Both also match the context's own error.

@@ -531,3 +531,50 @@ func TestLeakAlarmOfReads(t *testing.T) {
 func forgetReads(t *testing.T, f fixture, w *Writer) (scan, snapshot *handle) {
 	return val(w.OpenScan())(t).h, val(OpenSnapshot(soon(t), f.s, f.root, f.shard))(t).h
 }
+
+// A MemTable has its own copy of what was put: when that is durable, nothing of Go's is held or pinned any more, whatever is written to it.
+func TestMemTablesHaveCopies(t *testing.T) {
+	own := memory.NewCheckedAllocator(memory.NewGoAllocator())
+	b := array.NewRecordBuilder(own, keySchema)
+	b.Field(0).(*array.Int64Builder).AppendValues(upTo(5000), nil)
+	record := b.NewRecordBatch()
+	b.Release()
+	f := onMemory(t)
+	w := val(OpenWriter(soon(t), f.s, f.root, f.shard, keySchema, keyed()...))(t)
+	defer w.Close()
+	val(w.Put(soon(t), record))(t)
+	values := record.Column(0).(*array.Int64).Int64Values()
+	record.Release()
+	eventually(t, "the record is released", func() bool { return own.CurrentAlloc() == 0 })
+	clear(values)
+	same(t, idsIn(t, w), upTo(5000))
+}
+
+// A delete waits no longer than its context; what the error is says whether it was accepted.
+func TestDeleteObeysItsContext(t *testing.T) {
+	f := onMemory(t, slowSession(50*time.Millisecond))
+	w := f.writer(t, keyed(WithMaxPendingBytes(100_000), WithMaxBufferBytes(100_000))...)
+	val(w.Put(soon(t), saying(t, "a", 1, 2, 3)))(t)
+	short := func() context.Context {
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Millisecond)
+		t.Cleanup(cancel)
+		return ctx
+	}
+	_, err := w.Delete(short(), keysOf(t, 1))
+	is(t, err, ErrOutcomeUnknown)
+	is(t, err, context.DeadlineExceeded)
+	pending := val(w.PutAsync(newRecord(t, 1000, 3500)))(t)
+	many := keysOf(t, upToFrom(1000, 6000)...)
+	_, err = w.DeleteAsync(many)
+	is(t, err, ErrBackpressure)
+	_, err = w.Delete(short(), many)
+	is(t, err, ErrBackpressure)
+	is(t, err, context.DeadlineExceeded)
+	cancelled, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err = w.Delete(cancelled, keysOf(t, 2))
+	is(t, err, ErrCancelled)
+	val(w.Delete(soon(t), many))(t) // waits for room
+	val(pending.Wait(soon(t)))(t)
+	same(t, idsIn(t, w), []int64{2, 3})
+}
