@@ -44,8 +44,8 @@ func WithCache(cache *Cache) SessionOption {
 	return func(o *sessionOptions) { o.cache = cache }
 }
 
-// WithMemoryBytes limits what the session's writers have queued and in MemTables, its tailers have read ahead, and its cache, together; 0, the default, is
-// no limit. The cache yields, and puts wait: see Session.Memory.
+// WithMemoryBytes limits what the session's writers have queued and in MemTables, its tailers have read ahead, and its cache, together; 0, the
+// default, is no limit. The cache yields, and puts wait: see Session.Memory.
 func WithMemoryBytes(n uint64) SessionOption {
 	return func(o *sessionOptions) { o.memory = n }
 }

@@ -25,14 +25,14 @@ func (o TableOption) applyWriter(w *writerOptions)     { o.apply(&w.table) }
 func (o TableOption) applySnapshot(s *snapshotOptions) { o.apply(&s.table) }
 
 // WithPrimaryKey names the columns that are the primary key, in the key's order: of rows with the same key, the one that was put last
-// counts. By default it is what the schema's metadata marks (lance-schema:unenforced-primary-key), if anything. Without a key every row
-// stays: nothing is replaced, deleted or got by key.
+// counts. By default it is what the schema's metadata marks (lance-schema:unenforced-primary-key), if anything; for a snapshot else the key of
+// the newest generation. Without a key every row stays: nothing is replaced, deleted or got by key.
 func WithPrimaryKey(columns ...string) TableOption {
 	return TableOption{func(t *tableOptions) { t.key = columns }}
 }
 
-// WithIndex adds a secondary index over a column, a B-tree, which scans use where comparisons allow it. The option may be given more than
-// once.
+// WithIndex adds a secondary index over a column, a B-tree, which scans use where comparisons allow it; in a snapshot, of the rows that only the
+// log has. The option may be given more than once.
 func WithIndex(name, column string) TableOption {
 	return TableOption{func(t *tableOptions) { t.indexes = append(t.indexes, index{name, column}) }}
 }

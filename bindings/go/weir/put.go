@@ -17,7 +17,8 @@ import (
 )
 
 // Put puts a batch. With a durable writer it returns when the batch's entry is durable, with a buffered one when it is admitted. If there
-// is no room, it waits for it.
+// is no room, it waits for it. Unless the writer has no MemTables, the rows can be read from then on, and with a primary key they replace those
+// of the same keys; a null in a key is ErrInvalidData, with the details "row" and "column".
 //
 // The batch may be released at once afterwards; its buffers must not be written to any more until the put is durable. MemTables have copies.
 //

@@ -279,7 +279,8 @@ func (s *Scan) Stream(out *cdata.CArrowArrayStream) error {
 	return nil
 }
 
-var errScanInUse = newError(CodeInvalidArgument, ActionFix, "a call of the scan's Next is under way, and its batch is not to be lost: let Next return it first")
+var errScanInUse = newError(CodeInvalidArgument, ActionFix,
+	"a call of the scan's Next is under way, and its batch is not to be lost: let Next return it first")
 
 // Close frees the scan. Batches, its stream and its readers go on. Closing again does nothing.
 func (s *Scan) Close() error {

@@ -83,7 +83,8 @@ func TestScanColumns(t *testing.T) {
 		equal(t, r.Schema().Equal(reader.Schema()), true)
 		at := func(name string) int { return r.Schema().FieldIndices(name)[0] }
 		for i := range int(r.NumRows()) {
-			rows = append(rows, fmt.Sprint(r.Column(at("id")).ValueStr(i), "@", r.Column(at("_generation")).ValueStr(i), ".", r.Column(at("_position")).ValueStr(i)))
+			id, generation, position := r.Column(at("id")), r.Column(at("_generation")), r.Column(at("_position"))
+			rows = append(rows, id.ValueStr(i)+"@"+generation.ValueStr(i)+"."+position.ValueStr(i))
 		}
 	}
 	ok(t, reader.Err())
@@ -116,10 +117,12 @@ func TestScanColumns(t *testing.T) {
 func TestComparands(t *testing.T) {
 	day := time.Date(2024, 2, 29, 0, 0, 0, 0, time.UTC)
 	fields := []arrow.Field{
-		{Name: "i8", Type: arrow.PrimitiveTypes.Int8}, {Name: "u64", Type: arrow.PrimitiveTypes.Uint64}, {Name: "f32", Type: arrow.PrimitiveTypes.Float32},
-		{Name: "large", Type: arrow.BinaryTypes.LargeString}, {Name: "view", Type: arrow.BinaryTypes.StringView}, {Name: "bytes", Type: arrow.BinaryTypes.Binary},
-		{Name: "bool", Type: arrow.FixedWidthTypes.Boolean}, {Name: "ms", Type: arrow.FixedWidthTypes.Timestamp_ms}, {Name: "day", Type: arrow.FixedWidthTypes.Date32},
-		{Name: "day64", Type: arrow.FixedWidthTypes.Date64}, {Name: "fixed", Type: &arrow.FixedSizeBinaryType{ByteWidth: 2}},
+		{Name: "i8", Type: arrow.PrimitiveTypes.Int8}, {Name: "u64", Type: arrow.PrimitiveTypes.Uint64},
+		{Name: "f32", Type: arrow.PrimitiveTypes.Float32}, {Name: "large", Type: arrow.BinaryTypes.LargeString},
+		{Name: "view", Type: arrow.BinaryTypes.StringView}, {Name: "bytes", Type: arrow.BinaryTypes.Binary},
+		{Name: "bool", Type: arrow.FixedWidthTypes.Boolean}, {Name: "ms", Type: arrow.FixedWidthTypes.Timestamp_ms},
+		{Name: "day", Type: arrow.FixedWidthTypes.Date32}, {Name: "day64", Type: arrow.FixedWidthTypes.Date64},
+		{Name: "fixed", Type: &arrow.FixedSizeBinaryType{ByteWidth: 2}},
 	}
 	schema := arrow.NewSchema(fields, nil)
 	b := array.NewRecordBuilder(counted, schema)
@@ -187,10 +190,11 @@ func TestComparands(t *testing.T) {
 		value  any
 		is     error
 	}{
-		{"i8", 300, ErrSchemaMismatch}, {"i8", -200, ErrSchemaMismatch}, {"u64", -1, ErrSchemaMismatch}, {"f32", 1.1, ErrSchemaMismatch}, {"i8", "1", ErrSchemaMismatch},
-		{"i8", day, ErrSchemaMismatch}, {"ms", day.Add(time.Microsecond), ErrSchemaMismatch}, {"day", day.Add(time.Hour), ErrSchemaMismatch}, {"day64", day.Add(time.Hour), ErrSchemaMismatch},
-		{"i8", nil, ErrInvalidArgument}, {"i8", struct{}{}, ErrInvalidArgument}, {"ms", arrow.Timestamp(1), ErrInvalidArgument}, {"i8", two, ErrInvalidArgument},
-		{"i8", uintptr(1), ErrInvalidArgument}, {"none", day, ErrInvalidArgument},
+		{"i8", 300, ErrSchemaMismatch}, {"i8", -200, ErrSchemaMismatch}, {"u64", -1, ErrSchemaMismatch}, {"f32", 1.1, ErrSchemaMismatch},
+		{"i8", "1", ErrSchemaMismatch}, {"i8", day, ErrSchemaMismatch}, {"ms", day.Add(time.Microsecond), ErrSchemaMismatch},
+		{"day", day.Add(time.Hour), ErrSchemaMismatch}, {"day64", day.Add(time.Hour), ErrSchemaMismatch},
+		{"i8", nil, ErrInvalidArgument}, {"i8", struct{}{}, ErrInvalidArgument}, {"ms", arrow.Timestamp(1), ErrInvalidArgument},
+		{"i8", two, ErrInvalidArgument}, {"i8", uintptr(1), ErrInvalidArgument}, {"none", day, ErrInvalidArgument},
 	} {
 		_, err := w.OpenScan(Where(bad.column, EQ, bad.value))
 		if !errors.Is(err, bad.is) {
@@ -488,7 +492,8 @@ func TestManyGets(t *testing.T) {
 					t.Error(err)
 					return
 				}
-				if !slices.Equal(states, []KeyState{KeyFound, KeyMissing, KeyFound}) || !slices.Equal(rows.Column(0).(*array.Int64).Int64Values(), []int64{i, i + 1}) {
+				ids := rows.Column(0).(*array.Int64).Int64Values()
+				if !slices.Equal(states, []KeyState{KeyFound, KeyMissing, KeyFound}) || !slices.Equal(ids, []int64{i, i + 1}) {
 					t.Errorf("%d: %v %v", i, states, rows)
 				}
 				rows.Release()

@@ -195,8 +195,9 @@ func manifestOf(writer *C.WeirWriter) (*Manifest, error) {
 	return takeManifest(m)
 }
 
-// Close refuses further puts, waits until all are durable and in a generation, and lets go of the shard. It waits as long as that takes: see CloseContext. Its
-// error says that what was not durable may be lost: ErrFenced or ErrPoisoned. Closing again returns the same.
+// Close refuses further puts, waits until all are durable and all MemTables flushed, and lets go of the shard. It waits as long as that takes:
+// see CloseContext. Its error says that what was not durable may be lost: ErrFenced or ErrPoisoned; or that a MemTable could not be flushed,
+// whose rows are in the log and come back when the shard is opened again. Closing again returns the same.
 func (w *Writer) Close() error { return w.CloseContext(context.Background()) }
 
 // CloseContext is Close that waits no longer than the context allows. If that ends first, puts are refused, the writer is not closed yet,
@@ -224,7 +225,7 @@ func isContext(err error) bool {
 }
 
 // Abort refuses further puts, forgets what is not durable, without I/O, and frees the writer. Who waits gets ErrClosed. An append that is
-// under way still ends. After Close it does nothing.
+// under way still ends. What is durable and in no generation yet comes back when the shard is opened again. After Close it does nothing.
 func (w *Writer) Abort() error {
 	writer, err := w.use()
 	if err != nil {
