@@ -46,8 +46,9 @@ func (c comparison) takesValue() bool {
 }
 
 // Where has a scan give only rows whose column compares like this with a value; given more than once, all must hold. The value is a Go
-// integer, float, string, []byte, bool or time.Time, or an arrow.Array of one row for all other types. It is one of the column's type:
-// integers and floats of another width and texts of another layout are cast if that loses nothing, else the scan is ErrSchemaMismatch.
+// integer, float, string, []byte, bool or time.Time, an arrow.Timestamp or its like in the column's unit, or an arrow.Array of one row. It is
+// to be one of the column's type: integers and floats of another width and texts of another layout are cast if that loses nothing, else the
+// scan is ErrSchemaMismatch.
 func Where(column string, op Compare, value any) ScanOption {
 	return func(o *scanOptions) { o.where = append(o.where, comparison{column, int32(op), value}) }
 }
@@ -138,6 +139,7 @@ func comparand(w comparison, column arrow.DataType) (arrow.Array, error) {
 	v := reflect.ValueOf(w.value)
 	switch {
 	case isArrows(v.Type()): // Date32, Timestamp …, which are integers only to Go
+		return ticks(w, column)
 	case v.CanInt():
 		return one(arrow.PrimitiveTypes.Int64, func(b *array.Int64Builder) { b.Append(v.Int()) }), nil
 	case v.CanUint() && v.Kind() != reflect.Uintptr:
@@ -149,8 +151,7 @@ func comparand(w comparison, column arrow.DataType) (arrow.Array, error) {
 	case v.Kind() == reflect.Bool:
 		return one(arrow.FixedWidthTypes.Boolean, func(b *array.BooleanBuilder) { b.Append(v.Bool()) }), nil
 	}
-	return nil, newError(CodeInvalidArgument, ActionFix,
-		fmt.Sprintf("column %q is compared with a %T: give it as an arrow.Array of one row", w.column, w.value)).with("column", w.column)
+	return nil, w.unfit()
 }
 
 // isArrows reports whether arrow-go defines the type.
@@ -163,6 +164,49 @@ func one[B array.Builder](t arrow.DataType, append func(B)) arrow.Array {
 	defer b.Release()
 	append(b.(B))
 	return b.NewArray()
+}
+
+// ticks makes a value of a column whose values are of the same type of arrow-go's: a number of its unit.
+func ticks(w comparison, column arrow.DataType) (arrow.Array, error) {
+	switch v := w.value.(type) {
+	case arrow.Timestamp:
+		if t, ok := column.(*arrow.TimestampType); ok {
+			return one(t, func(b *array.TimestampBuilder) { b.Append(v) }), nil
+		}
+	case arrow.Date32:
+		return one(arrow.FixedWidthTypes.Date32, func(b *array.Date32Builder) { b.Append(v) }), nil
+	case arrow.Date64:
+		return one(arrow.FixedWidthTypes.Date64, func(b *array.Date64Builder) { b.Append(v) }), nil
+	case arrow.Time32:
+		if t, ok := column.(*arrow.Time32Type); ok {
+			return one(t, func(b *array.Time32Builder) { b.Append(v) }), nil
+		}
+	case arrow.Time64:
+		if t, ok := column.(*arrow.Time64Type); ok {
+			return one(t, func(b *array.Time64Builder) { b.Append(v) }), nil
+		}
+	case arrow.Duration:
+		if t, ok := column.(*arrow.DurationType); ok {
+			return one(t, func(b *array.DurationBuilder) { b.Append(v) }), nil
+		}
+	default:
+		return nil, w.unfit()
+	}
+	if column == nil { // C says that it is not there
+		return array.MakeArrayOfNull(memory.DefaultAllocator, arrow.Null, 1), nil
+	}
+	return nil, w.mismatch(column)
+}
+
+func (c comparison) unfit() error {
+	return newError(CodeInvalidArgument, ActionFix,
+		fmt.Sprintf("column %q is compared with a %T: give it as an arrow.Array of one row", c.column, c.value)).with("column", c.column)
+}
+
+func (c comparison) mismatch(column arrow.DataType) error {
+	return newError(CodeSchemaMismatch, ActionFix,
+		fmt.Sprintf("column %q of type %v is compared with the %T %v, which is none of the column's", c.column, column, c.value, c.value)).
+		with("column", c.column)
 }
 
 // moment makes a time of the column's type, if that has it: not one between two of the column's ticks.
@@ -181,8 +225,7 @@ func moment(w comparison, at time.Time, column arrow.DataType) (arrow.Array, err
 			return one(t, func(b *array.Date64Builder) { b.Append(d) }), nil
 		}
 	case nil:
-		return one(arrow.FixedWidthTypes.Timestamp_ns, func(b *array.TimestampBuilder) { b.Append(0) }), nil
+		return array.MakeArrayOfNull(memory.DefaultAllocator, arrow.Null, 1), nil // C says that it is not there
 	}
-	return nil, newError(CodeSchemaMismatch, ActionFix,
-		fmt.Sprintf("column %q of type %v is compared with the time %v, which is none of the column's", w.column, column, at)).with("column", w.column)
+	return nil, w.mismatch(column)
 }

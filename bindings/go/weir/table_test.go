@@ -122,7 +122,8 @@ func TestComparands(t *testing.T) {
 		{Name: "view", Type: arrow.BinaryTypes.StringView}, {Name: "bytes", Type: arrow.BinaryTypes.Binary},
 		{Name: "bool", Type: arrow.FixedWidthTypes.Boolean}, {Name: "ms", Type: arrow.FixedWidthTypes.Timestamp_ms},
 		{Name: "day", Type: arrow.FixedWidthTypes.Date32}, {Name: "day64", Type: arrow.FixedWidthTypes.Date64},
-		{Name: "fixed", Type: &arrow.FixedSizeBinaryType{ByteWidth: 2}},
+		{Name: "fixed", Type: &arrow.FixedSizeBinaryType{ByteWidth: 2}}, {Name: "time", Type: arrow.FixedWidthTypes.Time32s},
+		{Name: "span", Type: arrow.FixedWidthTypes.Duration_ms}, {Name: "fine", Type: arrow.FixedWidthTypes.Time64us},
 	}
 	schema := arrow.NewSchema(fields, nil)
 	b := array.NewRecordBuilder(counted, schema)
@@ -140,6 +141,9 @@ func TestComparands(t *testing.T) {
 		b.Field(8).(*array.Date32Builder).Append(arrow.Date32FromTime(at))
 		b.Field(9).(*array.Date64Builder).Append(arrow.Date64FromTime(at))
 		b.Field(10).(*array.FixedSizeBinaryBuilder).Append([]byte{7, byte(i)})
+		b.Field(11).(*array.Time32Builder).Append(arrow.Time32(i))
+		b.Field(12).(*array.DurationBuilder).Append(arrow.Duration(i))
+		b.Field(13).(*array.Time64Builder).Append(arrow.Time64(i))
 	}
 	record := b.NewRecordBatch()
 	defer record.Release()
@@ -159,7 +163,8 @@ func TestComparands(t *testing.T) {
 	next := day.AddDate(0, 0, 1)
 	for column, values := range map[string][]any{
 		"i8": {1, int8(1), int64(1), uint16(1), small(1)}, "u64": {1, uint64(1), uint8(1)}, "f32": {float32(1.1)}, "large": {"1", text("1")}, "view": {"1"},
-		"bytes": {[]byte{1}}, "bool": {true}, "ms": {next, next.In(time.FixedZone("far", 3600))}, "day": {next}, "day64": {next}, "fixed": {array1},
+		"bytes": {[]byte{1}}, "bool": {true}, "ms": {next, next.In(time.FixedZone("far", 3600)), arrow.Timestamp(next.UnixMilli())},
+		"day": {next, arrow.Date32FromTime(next)}, "day64": {next, arrow.Date64FromTime(next)}, "time": {arrow.Time32(1)}, "span": {arrow.Duration(1)}, "fine": {arrow.Time64(1)}, "fixed": {array1},
 	} {
 		for _, value := range values {
 			for _, from := range []reading{w, snapshot} {
@@ -193,7 +198,8 @@ func TestComparands(t *testing.T) {
 		{"i8", 300, ErrSchemaMismatch}, {"i8", -200, ErrSchemaMismatch}, {"u64", -1, ErrSchemaMismatch}, {"f32", 1.1, ErrSchemaMismatch},
 		{"i8", "1", ErrSchemaMismatch}, {"i8", day, ErrSchemaMismatch}, {"ms", day.Add(time.Microsecond), ErrSchemaMismatch},
 		{"day", day.Add(time.Hour), ErrSchemaMismatch}, {"day64", day.Add(time.Hour), ErrSchemaMismatch},
-		{"i8", nil, ErrInvalidArgument}, {"i8", struct{}{}, ErrInvalidArgument}, {"ms", arrow.Timestamp(1), ErrInvalidArgument},
+		{"i8", nil, ErrInvalidArgument}, {"i8", struct{}{}, ErrInvalidArgument}, {"day", arrow.Timestamp(1), ErrSchemaMismatch}, {"ms", arrow.Date32(1), ErrSchemaMismatch}, {"none", arrow.Timestamp(1), ErrInvalidArgument},
+		{"i8", arrow.MonthInterval(1), ErrInvalidArgument},
 		{"i8", two, ErrInvalidArgument}, {"i8", uintptr(1), ErrInvalidArgument}, {"none", day, ErrInvalidArgument},
 	} {
 		_, err := w.OpenScan(Where(bad.column, EQ, bad.value))
