@@ -93,6 +93,16 @@ UNUSED static WeirMemTableStats table_stats(WeirWriter *writer) {
   return stats;
 }
 
+/* The one event that is due. */
+UNUSED static WeirEvent event_of(WeirQueue *queue, uint64_t token) {
+  WeirEvent event = {0};
+  size_t n = 0;
+  OK(weir_queue_next(queue, &event, 1, 20000, &n, &err));
+  CHECK_EQ(n, 1);
+  CHECK_EQ(event.token, token);
+  return event;
+}
+
 /* ---- Values to compare with ---- */
 
 UNUSED static struct ArrowArray values_of(void) {
