@@ -8,6 +8,14 @@
 //		for record, err := range entry.Batches() { … }
 //	}
 //
+// The rows of a shard are a table, too: Writer.Scan and Writer.Get read what was put at once, with WithPrimaryKey a put replaces rows of the
+// same key and Writer.Delete deletes them, and OpenSnapshot reads the table from any process, without a claim on the shard. WithoutMemTable
+// is for writers of what is only tailed.
+//
+//	w, err := weir.OpenWriter(ctx, session, root, shard, schema, weir.WithPrimaryKey("id"))
+//	for rows, err := range w.Scan(ctx, weir.Where("id", weir.GE, 100)) { … }
+//	states, rows, err := w.Get(ctx, keys)
+//
 // Beside the logs there are spills, scratch space below a cap for what does not fit into memory (SpillStore), and a cache whose backend may
 // be the program's own (Cache, CacheBackend).
 //
@@ -16,7 +24,8 @@
 // Everything may be used from any goroutine, and everything that may wait takes a context, which is obeyed also in the midst of the wait.
 // A goroutine that waits holds no thread: calls are asynchronous in C and complete into one queue, which one goroutine drains through the
 // runtime's network poller. Ten thousand goroutines that put durably share a handful of threads, and their puts share entries. Spills in
-// memory and on a local disk are the exception: these are written and read on the caller's thread, as files are.
+// memory and on a local disk are the exception: these are written and read on the caller's thread, as files are, and so are the rows of gets
+// and scans.
 //
 // # Lifetimes
 //

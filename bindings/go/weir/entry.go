@@ -61,7 +61,8 @@ func (e *Entry) Bytes() uint64 { return uint64(e.fields.bytes) }
 // NumBatches returns how many batches the entry has: as many as puts shared it; 0 for a sentinel.
 func (e *Entry) NumBatches() int { return int(e.fields.batches) }
 
-// Schema returns the schema of the batches: the writer's, without the metadata keys that the log reserves. A sentinel's has no columns.
+// Schema returns the schema of the batches: the writer's, without the metadata keys that the log reserves. With a primary key, columns outside
+// of it are nullable, and there is one more, the last: _tombstone (boolean), true in rows that delete their key. A sentinel's has no columns.
 func (e *Entry) Schema() (*arrow.Schema, error) {
 	p, err := e.h.take()
 	if err != nil {

@@ -75,7 +75,7 @@ var (
 	ErrSealed error = CodeSealed
 	// ErrTrimmed: the position was trimmed from the log; the detail "first_position" is the oldest that is left.
 	ErrTrimmed error = CodeTrimmed
-	// ErrBackpressure: the limit on pending bytes is reached, and nothing was accepted.
+	// ErrBackpressure: a limit on bytes that are pending or not flushed is reached, and nothing was accepted.
 	ErrBackpressure error = CodeBackpressure
 	// ErrTimedOut: the context's deadline passed. Also matched by context.DeadlineExceeded if it was a context's.
 	ErrTimedOut error = CodeTimedOut

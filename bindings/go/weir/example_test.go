@@ -313,3 +313,143 @@ func ExampleCache_GetOrInsert() {
 	// read from far away false
 	// read from far away true
 }
+
+func newKeys(ids ...int64) arrow.RecordBatch {
+	b := array.NewRecordBuilder(memory.DefaultAllocator, arrow.NewSchema(schema.Fields()[:1], nil))
+	defer b.Release()
+	b.Field(0).(*array.Int64Builder).AppendValues(ids, nil)
+	return b.NewRecordBatch()
+}
+
+// With a primary key a shard is a table: what is put again replaces what was.
+func ExampleWriter_Scan() {
+	ctx := context.Background()
+	session, _ := weir.NewSession()
+	defer session.Close()
+	w, err := weir.OpenWriter(ctx, session, "memory://example-scan", shard, schema, weir.WithPrimaryKey("id"))
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer w.Close()
+	for _, record := range []arrow.RecordBatch{newRecord(1, "ada", "grace", "edsger"), newRecord(2, "barbara")} {
+		if _, err := w.Put(ctx, record); err != nil {
+			log.Fatal(err)
+		}
+		record.Release()
+	}
+	for rows, err := range w.Scan(ctx, weir.Where("id", weir.LT, 3), weir.Columns("name")) {
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Println(rows.Column(0))
+	}
+	// Output: ["ada" "barbara"]
+}
+
+// Rows are got and deleted by their keys.
+func ExampleWriter_Get() {
+	ctx := context.Background()
+	session, _ := weir.NewSession()
+	defer session.Close()
+	w, err := weir.OpenWriter(ctx, session, "memory://example-get", shard, schema, weir.WithPrimaryKey("id"))
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer w.Close()
+	record, gone, keys := newRecord(1, "ada", "grace", "edsger"), newKeys(2), newKeys(3, 2, 9)
+	defer record.Release()
+	defer gone.Release()
+	defer keys.Release()
+	if _, err := w.Put(ctx, record); err != nil {
+		log.Fatal(err)
+	}
+	if _, err := w.Delete(ctx, gone); err != nil {
+		log.Fatal(err)
+	}
+	states, rows, err := w.Get(ctx, keys, "name")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer rows.Release()
+	fmt.Println(states, rows.Column(0))
+	// Output: [found deleted missing] ["edsger"]
+}
+
+// What is flushed can be read without the log, and is merged when there is much of it.
+func ExampleWriter_Freeze() {
+	ctx := context.Background()
+	session, _ := weir.NewSession()
+	defer session.Close()
+	w, err := weir.OpenWriter(ctx, session, "memory://example-freeze", shard, schema, weir.WithPrimaryKey("id"), weir.WithoutCompaction())
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer w.Close()
+	for id := range int64(4) {
+		record := newRecord(id, "someone")
+		if _, err := w.Put(ctx, record); err != nil {
+			log.Fatal(err)
+		}
+		record.Release()
+		generation, err := w.Freeze() // and flush, in the background
+		if err != nil {
+			log.Fatal(err)
+		}
+		if err := w.WaitFlushed(ctx, generation); err != nil {
+			log.Fatal(err)
+		}
+	}
+	merges, err := w.Compact(ctx)
+	if err != nil {
+		log.Fatal(err)
+	}
+	stats, _ := w.MemTableStats()
+	fmt.Println(stats.Flushes, "flushes,", merges, "merge,", stats.Generations, "generation is left")
+	// Output: 4 flushes, 1 merge, 1 generation is left
+}
+
+// Another process reads what there is, and follows what comes after it, without gap or overlap.
+func ExampleOpenSnapshot() {
+	ctx := context.Background()
+	session, _ := weir.NewSession()
+	defer session.Close()
+	w, err := weir.OpenWriter(ctx, session, "memory://example-snapshot", shard, schema, weir.WithPrimaryKey("id"))
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer w.Close()
+	put := func(id int64, names ...string) {
+		record := newRecord(id, names...)
+		defer record.Release()
+		if _, err := w.Put(ctx, record); err != nil {
+			log.Fatal(err)
+		}
+	}
+	put(1, "ada", "grace")
+	snapshot, err := weir.OpenSnapshot(ctx, session, "memory://example-snapshot", shard)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer snapshot.Close()
+	put(2, "barbara")
+	for rows, err := range snapshot.Scan(ctx) {
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Println("then", rows.Column(1))
+	}
+	for entry, err := range weir.Tail(ctx, session, "memory://example-snapshot", shard, weir.From(snapshot.CutPosition()+1)) {
+		if err != nil {
+			log.Fatal(err)
+		}
+		for record, err := range entry.Batches() {
+			if err != nil {
+				log.Fatal(err)
+			}
+			fmt.Println("since", record.Column(1))
+		}
+	}
+	// Output:
+	// then ["ada" "grace"]
+	// since ["barbara"]
+}

@@ -21,9 +21,9 @@ func (a *leakAlarm) stop() {
 
 var leakHandler atomic.Pointer[func(what string)]
 
-// OnLeak sets what is called when a session, writer, appender, tailer, subscription, cache, or something of spills was garbage collected
-// without having been closed: a bug of the program, whose resources are lost until the process ends. What names the handle. At first, and with nil, a
-// warning is logged through log/slog. The function runs on a goroutine of the runtime's and must not block.
+// OnLeak sets what is called when a session, writer, appender, tailer, subscription, scan, snapshot, cache, or something of spills was garbage
+// collected without having been closed: a bug of the program, whose resources are lost until the process ends. What names the handle. At
+// first, and with nil, a warning is logged through log/slog. The function runs on a goroutine of the runtime's and must not block.
 func OnLeak(f func(what string)) {
 	if f == nil {
 		leakHandler.Store(nil)

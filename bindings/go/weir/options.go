@@ -44,14 +44,20 @@ func WithCache(cache *Cache) SessionOption {
 	return func(o *sessionOptions) { o.cache = cache }
 }
 
-// WithMemoryBytes limits what the session's writers have queued, its tailers have read ahead, and its cache, together; 0, the default, is
-// no limit. The cache yields, and puts wait: see Session.Memory.
+// WithMemoryBytes limits what the session's writers have queued and in MemTables, its tailers have read ahead, and its cache, together; 0, the
+// default, is no limit. The cache yields, and puts wait: see Session.Memory.
 func WithMemoryBytes(n uint64) SessionOption {
 	return func(o *sessionOptions) { o.memory = n }
 }
 
 // A WriterOption configures OpenWriter.
-type WriterOption interface{ applyWriter(*C.WeirWriterOptions) }
+type WriterOption interface{ applyWriter(*writerOptions) }
+
+// writerOptions is what OpenWriter is told.
+type writerOptions struct {
+	c     C.WeirWriterOptions
+	table tableOptions
+}
 
 // An AppenderOption configures OpenAppender.
 type AppenderOption interface {
@@ -64,7 +70,7 @@ type ClaimOption struct {
 	appender func(*C.WeirAppenderOptions)
 }
 
-func (o ClaimOption) applyWriter(c *C.WeirWriterOptions)     { o.writer(c) }
+func (o ClaimOption) applyWriter(w *writerOptions)           { o.writer(&w.c) }
 func (o ClaimOption) applyAppender(c *C.WeirAppenderOptions) { o.appender(c) }
 
 // A BatchOption configures whoever takes batches: it is a ClaimOption and a SpillOption.
@@ -77,7 +83,7 @@ func (o BatchOption) applySpill(c *C.WeirSpillOptions) { o.spill(c) }
 
 type writerOption func(*C.WeirWriterOptions)
 
-func (o writerOption) applyWriter(c *C.WeirWriterOptions) { o(c) }
+func (o writerOption) applyWriter(w *writerOptions) { o(&w.c) }
 
 // Durable has puts return when they are durable. This is the default.
 func Durable() WriterOption { return writerOption(func(c *C.WeirWriterOptions) { c.durable = 1 }) }

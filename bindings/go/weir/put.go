@@ -17,9 +17,10 @@ import (
 )
 
 // Put puts a batch. With a durable writer it returns when the batch's entry is durable, with a buffered one when it is admitted. If there
-// is no room, it waits for it.
+// is no room, it waits for it. Unless the writer has no MemTables, the rows can be read from then on, and with a primary key they replace those
+// of the same keys; a null in a key is ErrInvalidData, with the details "row" and "column".
 //
-// The batch may be released at once afterwards; its buffers must not be written to any more until the put is durable.
+// The batch may be released at once afterwards; its buffers must not be written to any more until the put is durable. MemTables have copies.
 //
 // If the context ends while it waits for room, nothing was accepted and the error is ErrBackpressure; while it waits for durability, the
 // batch was accepted and may still become durable, and the error is ErrOutcomeUnknown. Both also match the context's own error.
@@ -39,16 +40,21 @@ func (w *Writer) Put(ctx context.Context, record arrow.RecordBatch) (Ack, error)
 		if err == nil || !errors.Is(err, ErrBackpressure) {
 			return ack, err
 		}
-		bytes, _ := err.(*Error).Details.Uint64("bytes")
-		if waited := w.WaitCapacity(ctx, bytes); waited != nil {
-			if isContext(waited) { // says what is in the way, and whose patience ended
-				noRoom := err.(*Error)
-				noRoom.cause = waited.(*Error).cause
-				return Ack{}, noRoom
-			}
-			return Ack{}, waited
+		if err := w.waitForRoom(ctx, err.(*Error)); err != nil {
+			return Ack{}, err
 		}
 	}
+}
+
+// waitForRoom waits for the room that an ErrBackpressure says is missing.
+func (w *Writer) waitForRoom(ctx context.Context, noRoom *Error) error {
+	bytes, _ := noRoom.Details.Uint64("bytes")
+	err := w.WaitCapacity(ctx, bytes)
+	if err != nil && isContext(err) { // says what is in the way, and whose patience ended
+		noRoom.cause = err.(*Error).cause
+		return noRoom
+	}
+	return err
 }
 
 // putOnce puts an array without waiting for room. The array is consumed.

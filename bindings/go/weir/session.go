@@ -139,7 +139,7 @@ type SessionMemory struct {
 	Limit uint64
 	// Queue is what its writers have queued and is not durable yet.
 	Queue uint64
-	// MemTables is what its MemTables hold: 0, there are none yet.
+	// MemTables is what its MemTables hold.
 	MemTables uint64
 	// ReadAhead is what its tailers have read ahead.
 	ReadAhead uint64

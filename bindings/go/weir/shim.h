@@ -32,7 +32,7 @@ typedef struct {
 
 /* ---- Errors ------------------------------------------------------------------------------------------------------- */
 
-enum { WEIRGO_MAX_DETAILS = 40 };
+enum { WEIRGO_MAX_DETAILS = 48 };
 
 typedef struct {
   const char *name;
@@ -103,6 +103,100 @@ static inline WeirGoStatus weirgo_append_async(const WeirAppender *appender, str
 static inline WeirGoStatus weirgo_next_async(const WeirTailer *tailer, WeirCompletion post, uint64_t token) {
   WeirGoStatus r = {0, NULL};
   r.status = weir_tailer_next_async(tailer, weirgo_completion(post, token), &r.error);
+  return r;
+}
+
+static inline WeirGoStatus weirgo_delete_async(const WeirWriter *writer, struct ArrowArray *keys, const struct ArrowSchema *schema,
+                                               WeirCompletion post, uint64_t token) {
+  WeirGoStatus r = {0, NULL};
+  r.status = weir_writer_delete_async(writer, keys, schema, weirgo_completion(post, token), &r.error);
+  return r;
+}
+
+/* ---- Tables: what reads a writer, or a snapshot, as one --------------------------------------------------------------- */
+
+typedef struct {
+  WeirStatus status;
+  WeirError *error;
+  struct ArrowSchema schema;
+} WeirGoSchema;
+
+static inline WeirGoSchema weirgo_key_schema(const void *table, bool snapshot) {
+  WeirGoSchema r = {0};
+  r.status = snapshot ? weir_snapshot_key_schema(table, &r.schema, &r.error) : weir_writer_key_schema(table, &r.schema, &r.error);
+  return r;
+}
+
+static inline WeirGoSchema weirgo_read_schema(const void *table, bool snapshot, const char *const *columns, size_t len) {
+  WeirGoSchema r = {0};
+  r.status = snapshot ? weir_snapshot_read_schema(table, columns, len, &r.schema, &r.error)
+                      : weir_writer_read_schema(table, columns, len, &r.schema, &r.error);
+  return r;
+}
+
+static inline WeirGetOptions weirgo_get_options(const char *const *columns, size_t len) {
+  WeirGetOptions options;
+  weir_get_options_init(&options, sizeof options);
+  options.columns = columns;
+  options.columns_len = len;
+  return options;
+}
+
+typedef struct {
+  WeirStatus status;
+  WeirError *error;
+  struct ArrowArray array;
+} WeirGoBatch;
+
+/* The answer if it is there at once, got on this thread; else TIMED_OUT, without an error to be freed. */
+static inline WeirGoBatch weirgo_get_now(const void *table, bool snapshot, struct ArrowArray *keys, const struct ArrowSchema *schema,
+                                         const char *const *columns, size_t columns_len, uint8_t *states, size_t states_len) {
+  WeirGoBatch r = {0};
+  WeirGetOptions options = weirgo_get_options(columns, columns_len);
+  r.status = snapshot ? weir_snapshot_get(table, keys, schema, &options, 0, states, states_len, &r.array, &r.error)
+                      : weir_writer_get(table, keys, schema, &options, 0, states, states_len, &r.array, &r.error);
+  if (r.status == WEIR_STATUS_TIMED_OUT) {
+    weir_error_free(r.error);
+    r.error = NULL;
+  }
+  return r;
+}
+
+static inline WeirStatus weirgo_get_async(const void *table, bool snapshot, struct ArrowArray *keys, const struct ArrowSchema *schema,
+                                          const char *const *columns, size_t columns_len, WeirCompletion done, WeirError **error) {
+  WeirGetOptions options = weirgo_get_options(columns, columns_len);
+  return snapshot ? weir_snapshot_get_async(table, keys, schema, &options, done, error)
+                  : weir_writer_get_async(table, keys, schema, &options, done, error);
+}
+
+static inline WeirStatus weirgo_scan(const void *table, bool snapshot, const WeirScanOptions *options, struct ArrowArray *values,
+                                     const struct ArrowSchema *values_schema, WeirScan **scan, WeirError **error) {
+  return snapshot ? weir_snapshot_scan(table, options, values, values_schema, scan, error)
+                  : weir_writer_scan(table, options, values, values_schema, scan, error);
+}
+
+/* The next batch if it is there at once, read on this thread; else TIMED_OUT, without an error to be freed. */
+static inline WeirGoResult weirgo_scan_next_now(const WeirScan *scan) {
+  WeirGoResult r = {0, NULL, NULL};
+  WeirBatch *batch = NULL;
+  r.status = weir_scan_next(scan, 0, &batch, &r.error);
+  r.result = batch;
+  if (r.status == WEIR_STATUS_TIMED_OUT) {
+    weir_error_free(r.error);
+    r.error = NULL;
+  }
+  return r;
+}
+
+static inline WeirGoStatus weirgo_scan_next_async(const WeirScan *scan, WeirCompletion post, uint64_t token) {
+  WeirGoStatus r = {0, NULL};
+  r.status = weir_scan_next_async(scan, weirgo_completion(post, token), &r.error);
+  return r;
+}
+
+static inline WeirGoBatch weirgo_batch_array(const WeirBatch *batch) {
+  WeirGoBatch r = {0};
+  r.status = weir_batch_array(batch, &r.array, &r.error);
   return r;
 }
 
@@ -264,12 +358,6 @@ static inline WeirGoNext weirgo_next_now(const WeirTailer *tailer) {
   }
   return r;
 }
-
-typedef struct {
-  WeirStatus status;
-  WeirError *error;
-  struct ArrowArray array;
-} WeirGoBatch;
 
 static inline WeirGoBatch weirgo_entry_batch(const WeirEntry *entry, size_t index) {
   WeirGoBatch r;

@@ -86,8 +86,16 @@ type WriterMemory struct {
 	InFlight uint64
 	// Reserved was granted to puts that were waiting for room.
 	Reserved uint64
-	// Limit is that on the sum.
+	// Limit is that on the sum of these three.
 	Limit uint64
+	// MemTable is in the MemTable that is filled.
+	MemTable uint64
+	// Frozen is in MemTables that are frozen and not flushed.
+	Frozen uint64
+	// Kept is in MemTables that were flushed and stay for a while.
+	Kept uint64
+	// UnflushedLimit is that on what is filled and frozen; 0 without MemTables.
+	UnflushedLimit uint64
 }
 
 // Memory returns the memory that the writer holds. It answers also after the writer failed or was closed.
@@ -106,5 +114,62 @@ func memoryOf(writer *C.WeirWriter) (WriterMemory, error) {
 	if err := takeError(C.weir_writer_memory(writer, &m, &cErr), cErr); err != nil {
 		return WriterMemory{}, err
 	}
-	return WriterMemory{uint64(m.pending_bytes), uint64(m.in_flight_bytes), uint64(m.reserved_bytes), uint64(m.limit_bytes)}, nil
+	return WriterMemory{
+		Pending: uint64(m.pending_bytes), InFlight: uint64(m.in_flight_bytes), Reserved: uint64(m.reserved_bytes), Limit: uint64(m.limit_bytes),
+		MemTable: uint64(m.memtable_bytes), Frozen: uint64(m.frozen_bytes), Kept: uint64(m.kept_bytes), UnflushedLimit: uint64(m.unflushed_limit_bytes),
+	}, nil
+}
+
+// MemTableStats is what a writer's MemTables and generations hold and have done.
+type MemTableStats struct {
+	// ActiveGeneration is the generation that the MemTable becomes that is filled.
+	ActiveGeneration uint64
+	// Its rows, with superseded ones and deletions, its batches, and the memory that it takes.
+	ActiveRows, ActiveBatches, ActiveBytes uint64
+	// MemTables that are frozen and not flushed, their rows, and the memory that they take.
+	FrozenTables, FrozenRows, FrozenBytes uint64
+	// KeptBytes is the memory of MemTables that were flushed and stay for a while: see WithFrozenGrace.
+	KeptBytes uint64
+	// PublishedGeneration is the newest generation that the writer knows as published; 0 = none.
+	PublishedGeneration uint64
+	// Generations is how many reads look into.
+	Generations uint64
+	// MemTables flushed by this writer, and attempts at that which failed.
+	Flushes, FlushFailures uint64
+	// Rows flushed, and the bytes of their objects.
+	FlushedRows, FlushedBytes uint64
+	// Merges of generations, those in the background that failed, and the generations that were merged.
+	Compactions, CompactionFailures, CompactedGenerations uint64
+	// Entries of the log whose rows came back when the writer was opened, and those rows.
+	ReplayedEntries, ReplayedRows uint64
+}
+
+// MemTableStats returns what the writer's MemTables hold and have done; ErrUnsupported without MemTables. It answers also after the writer
+// failed or was closed.
+func (w *Writer) MemTableStats() (MemTableStats, error) {
+	writer, err := w.use()
+	if err != nil {
+		end := w.end()
+		return end.tables, end.noTables
+	}
+	defer w.h.put()
+	return memTableStatsOf(writer)
+}
+
+func memTableStatsOf(writer *C.WeirWriter) (MemTableStats, error) {
+	s := C.WeirMemTableStats{struct_size: C.sizeof_WeirMemTableStats}
+	var cErr *C.WeirError
+	if err := takeError(C.weir_writer_memtable_stats(writer, &s, &cErr), cErr); err != nil {
+		return MemTableStats{}, err
+	}
+	return MemTableStats{
+		ActiveGeneration: uint64(s.active_generation),
+		ActiveRows:       uint64(s.active_rows), ActiveBatches: uint64(s.active_batches), ActiveBytes: uint64(s.active_bytes),
+		FrozenTables: uint64(s.frozen_tables), FrozenRows: uint64(s.frozen_rows), FrozenBytes: uint64(s.frozen_bytes),
+		KeptBytes: uint64(s.kept_bytes), PublishedGeneration: uint64(s.published_generation), Generations: uint64(s.generations),
+		Flushes: uint64(s.flushes), FlushFailures: uint64(s.flush_failures),
+		FlushedRows: uint64(s.flushed_rows), FlushedBytes: uint64(s.flushed_bytes),
+		Compactions: uint64(s.compactions), CompactionFailures: uint64(s.compaction_failures), CompactedGenerations: uint64(s.compacted_generations),
+		ReplayedEntries: uint64(s.replayed_entries), ReplayedRows: uint64(s.replayed_rows),
+	}, nil
 }

@@ -25,9 +25,11 @@ type Ack struct {
 
 func ackOf(a C.WeirAck) Ack { return Ack{uint64(a.sequence), uint64(a.position), uint64(a.epoch)} }
 
-// A Writer owns a shard. All its methods may be called from any goroutine at once, also Close.
+// A Writer owns a shard. What was put can be read at once: Scan and Get. With a primary key, what is put again replaces what was, and Delete
+// deletes. See WithoutMemTable for one that writes the log and nothing else. All its methods may be called from any goroutine at once, also Close.
 type Writer struct {
 	h       *handle
+	table   *table
 	schema  *schemaCheck
 	durable bool
 	epoch   uint64
@@ -41,6 +43,8 @@ type Writer struct {
 type writerEnd struct {
 	stats    WriterStats
 	memory   WriterMemory
+	tables   MemTableStats
+	noTables error
 	durable  uint64
 	manifest *Manifest
 	err      error
@@ -49,19 +53,27 @@ type writerEnd struct {
 // OpenWriter opens a writer: it claims the shard, which fences the writer before, and makes the shard if it does not exist. Options and
 // schema are checked first, so a call that is refused for them fences nobody. If the context ends first, the claim may have been made.
 func OpenWriter(ctx context.Context, s *Session, root, shard string, schema *arrow.Schema, options ...WriterOption) (*Writer, error) {
-	var set C.WeirWriterOptions
-	C.weir_writer_options_init(&set, C.sizeof_WeirWriterOptions)
+	var set writerOptions
+	C.weir_writer_options_init(&set.c, C.sizeof_WeirWriterOptions)
 	for _, option := range options {
 		option.applyWriter(&set)
 	}
-	set.open_timeout_ms = timeoutOf(ctx)
+	var memory arena
+	defer memory.free()
+	c := set.c
+	c.primary_key, c.primary_key_len = memory.names(set.table.key)
+	c.indexes, c.indexes_len = memory.indexes(set.table.indexes)
+	if memory.err != nil {
+		return nil, memory.err
+	}
+	c.open_timeout_ms = timeoutOf(ctx)
 	cSchema, err := exportSchema(schema)
 	if err != nil {
 		return nil, err
 	}
 	defer freeSchema(cSchema)
 	out, err := s.onShard(ctx, "the opening", root, shard, func(session *C.WeirSession, t texts, done C.WeirCompletion, cErr **C.WeirError) C.WeirStatus {
-		return C.weir_writer_open_async(session, t.root, t.shard, cSchema, &set, done, cErr)
+		return C.weir_writer_open_async(session, t.root, t.shard, cSchema, &c, done, cErr)
 	})
 	if err != nil {
 		return nil, withDeadline(ctx, err)
@@ -72,10 +84,11 @@ func OpenWriter(ctx context.Context, s *Session, root, shard string, schema *arr
 			C.weir_writer_free((*C.WeirWriter)(p))
 		}},
 		schema:  newSchemaCheck(schema),
-		durable: set.durable != 0,
+		durable: c.durable != 0,
 		epoch:   uint64(C.weir_writer_epoch((*C.WeirWriter)(out.result))),
 		shard:   shard,
 	}
+	w.table = newTable(w.h, shard, false, schema)
 	watch(w, w.h, w.h.name)
 	return w, nil
 }
@@ -182,8 +195,9 @@ func manifestOf(writer *C.WeirWriter) (*Manifest, error) {
 	return takeManifest(m)
 }
 
-// Close refuses further puts, waits until all are durable, and lets go of the shard. It waits as long as that takes: see CloseContext. Its
-// error says that what was not durable may be lost: ErrFenced or ErrPoisoned. Closing again returns the same.
+// Close refuses further puts, waits until all are durable and all MemTables flushed, and lets go of the shard. It waits as long as that takes:
+// see CloseContext. Its error says that what was not durable may be lost: ErrFenced or ErrPoisoned; or that a MemTable could not be flushed,
+// whose rows are in the log and come back when the shard is opened again. Closing again returns the same.
 func (w *Writer) Close() error { return w.CloseContext(context.Background()) }
 
 // CloseContext is Close that waits no longer than the context allows. If that ends first, puts are refused, the writer is not closed yet,
@@ -211,7 +225,7 @@ func isContext(err error) bool {
 }
 
 // Abort refuses further puts, forgets what is not durable, without I/O, and frees the writer. Who waits gets ErrClosed. An append that is
-// under way still ends. After Close it does nothing.
+// under way still ends. What is durable and in no generation yet comes back when the shard is opened again. After Close it does nothing.
 func (w *Writer) Abort() error {
 	writer, err := w.use()
 	if err != nil {
@@ -238,6 +252,7 @@ func (w *Writer) finish(result error) {
 	end := &writerEnd{err: result, durable: uint64(C.weir_writer_durable_position(writer))}
 	end.stats, _ = statsOf(writer)
 	end.memory, _ = memoryOf(writer)
+	end.tables, end.noTables = memTableStatsOf(writer)
 	end.manifest, _ = manifestOf(writer)
 	w.h.put()
 	w.final.Store(end)

@@ -43,7 +43,9 @@ func open(ctx context.Context, c config, log *slog.Logger) (*service, error) {
 	if err != nil {
 		return nil, err
 	}
-	w, err := weir.OpenWriter(ctx, session, c.root, c.shard, schema, weir.WithMaxPendingBytes(c.maxPending),
+	// The service reads nothing back: without MemTables what it holds is bounded by what is pending, a start replays nothing, and a stop
+	// waits for no flush. Who wants the rows tails the log.
+	w, err := weir.OpenWriter(ctx, session, c.root, c.shard, schema, weir.WithoutMemTable(), weir.WithMaxPendingBytes(c.maxPending),
 		weir.WithMaxBufferBytes(min(c.maxPending, 8<<20)), weir.WithFsync(c.fsync))
 	if err != nil {
 		session.Close()

@@ -6,6 +6,7 @@ import (
 	"compress/gzip"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -99,6 +100,10 @@ type answer struct {
 }
 
 func post(url, kind string, body io.Reader, headers ...string) (a answer, err error) {
+	return postBy(http.DefaultClient, url, kind, body, headers...)
+}
+
+func postBy(client *http.Client, url, kind string, body io.Reader, headers ...string) (a answer, err error) {
 	request, err := http.NewRequest(http.MethodPost, url+"/v1/batches", body)
 	if err != nil {
 		return a, err
@@ -107,7 +112,7 @@ func post(url, kind string, body io.Reader, headers ...string) (a answer, err er
 	for i := 0; i+1 < len(headers); i += 2 {
 		request.Header.Set(headers[i], headers[i+1])
 	}
-	response, err := http.DefaultClient.Do(request)
+	response, err := client.Do(request)
 	if err != nil {
 		return a, err
 	}
@@ -341,23 +346,30 @@ func TestTooManyRequests(t *testing.T) {
 
 func TestBudgetOfBodies(t *testing.T) {
 	r := start(t, "-max-body", "1000", "-max-decoding", "1000", "-max-pending", "100000")
+	// A client that sends the body when it is asked for it, however long that takes: the service asks when it has taken the budget.
+	patient := &http.Client{Transport: &http.Transport{ExpectContinueTimeout: time.Hour}}
+	defer patient.CloseIdleConnections()
 	body, in := io.Pipe()
-	first := make(chan answer)
-	go func() { // takes the whole budget, and then its time
-		a, err := post(r.url, ndjson, body)
+	defer in.Close()
+	first := make(chan answer, 1)
+	go func() { // its length is unknown, so it takes the whole budget, and then its time
+		a, err := postBy(patient, r.url, ndjson, body, "Expect", "100-continue")
 		if err != nil {
 			t.Error(err)
 		}
+		body.CloseWithError(errors.New("it was answered"))
 		first <- a
 	}()
-	if _, err := io.WriteString(in, "{\"id\":1}\n"); err != nil {
+	if _, err := io.WriteString(in, "{\"id\":1}\n"); err != nil { // returns when the client reads it
 		t.Fatal(err)
 	}
-	for r.post(ndjson, "{\"id\":2}").code != 429 { // until the first is being read
-	}
+	want(t, r.post(ndjson, "{\"id\":2}"), 429, "too many requests")
 	in.Close()
 	want(t, <-first, 200, "")
 	want(t, r.post(ndjson, "{\"id\":3}"), 200, "")
+	if ids := r.ids(); !slices.Equal(ids, []int64{1, 3}) {
+		t.Fatalf("the log has %v", ids)
+	}
 }
 
 // A request that is under way when the service is stopped is answered; later ones are not taken; all that was acknowledged is in the log.

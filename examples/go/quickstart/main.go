@@ -1,6 +1,6 @@
 // What weir promises, shown on real data: a child process puts batches durably and is killed with SIGKILL half-way; the parent opens the
 // shard again, finds every acknowledged row (and at most the one batch that was under way), puts the rest, reads everything back and
-// compares it with the source.
+// compares it with the source. Then a second shard shows what a primary key gives: upserts, deletes, gets and scans.
 //
 //	quickstart [FILE.arrow [DIRECTORY]]      the directory is a fresh one, removed at the end, unless one is given
 package main
@@ -18,6 +18,7 @@ import (
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
+	"github.com/apache/arrow-go/v18/arrow/memory"
 	"github.com/google/uuid"
 
 	"github.com/weir-db/weir/bindings/go/weir"
@@ -258,5 +259,92 @@ func story(file string, args []string) error {
 		return fmt.Errorf("DIFFERENT: %d of %d batches: %w", len(all), len(batches), err)
 	}
 	fmt.Printf("\nEqual: %d rows of %d columns, none lost, none doubled, none torn.\n", rowsOf(all), schema.NumFields())
-	return nil
+
+	fmt.Println("\n5  A shard with a primary key")
+	return table(ctx, session, root, schema, batches)
+}
+
+// table shows that a shard with a primary key is one: a put replaces rows of the same key, rows can be deleted, got and scanned at once.
+func table(ctx context.Context, session *weir.Session, root string, schema *arrow.Schema, batches []arrow.RecordBatch) error {
+	for _, name := range []string{"carrier", "flight", "distance"} {
+		if !schema.HasField(name) {
+			fmt.Println("   not shown: the file has no carriers, flights and distances")
+			return nil
+		}
+	}
+	w, err := weir.OpenWriter(ctx, session, root, uuid.NewString(), schema, weir.WithPrimaryKey("carrier"))
+	if err != nil {
+		return err
+	}
+	defer w.Close()
+	for _, batch := range batches {
+		if _, err := w.Put(ctx, batch); err != nil {
+			return err
+		}
+	}
+	fmt.Println("   upsert: the file's last flight of each carrier is what is left")
+	left, err := printFlights(ctx, w)
+	if err != nil {
+		return err
+	}
+
+	keys, err := keysOf(w, "US")
+	if err != nil {
+		return err
+	}
+	defer keys.Release()
+	if _, err := w.Delete(ctx, keys); err != nil {
+		return err
+	}
+	states, rows, err := w.Get(ctx, keys)
+	if err != nil {
+		return err
+	}
+	defer rows.Release()
+	if states[0] != weir.KeyDeleted || rows.NumRows() != 0 {
+		return errors.New("a row that was deleted is still there")
+	}
+	fmt.Printf("   delete US: a get says %v, with no row\n", states[0])
+
+	fmt.Println("   scan where distance >= 2000")
+	far, err := printFlights(ctx, w, weir.Where("distance", weir.GE, 2000))
+	if err != nil {
+		return err
+	}
+	if far >= left {
+		return errors.New("the scan gave too much")
+	}
+	return w.Close() // what is in memory becomes a generation, which outlives the log
+}
+
+// keysOf makes a batch of keys, which are carriers.
+func keysOf(w *weir.Writer, carriers ...string) (arrow.RecordBatch, error) {
+	schema, err := w.KeySchema()
+	if err != nil {
+		return nil, err
+	}
+	b := array.NewRecordBuilder(memory.DefaultAllocator, schema)
+	defer b.Release()
+	for _, carrier := range carriers {
+		if err := b.Field(0).AppendValueFromString(carrier); err != nil {
+			return nil, err
+		}
+	}
+	return b.NewRecordBatch(), nil
+}
+
+// printFlights scans carriers and flight numbers, and returns how many there were.
+func printFlights(ctx context.Context, w *weir.Writer, where ...weir.ScanOption) (rows int64, err error) {
+	fmt.Print("  ")
+	for batch, err := range w.Scan(ctx, append(where, weir.Columns("carrier", "flight"))...) {
+		if err != nil {
+			return 0, err
+		}
+		for i := range int(batch.NumRows()) {
+			fmt.Printf(" %s %s ", batch.Column(0).ValueStr(i), batch.Column(1).ValueStr(i))
+		}
+		rows += batch.NumRows()
+	}
+	fmt.Println()
+	return rows, nil
 }
