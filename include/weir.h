@@ -3773,6 +3773,12 @@ WeirStatus weir_entry_schema(const WeirEntry *entry,
                              WeirError **error);
 
 /**
+ * What stands for the schema of an entry's batches in this process, so that it need be exported and imported only once: entries
+ * with the same number have the same schema. The same schema may have several numbers, as one of each writer. 0 for NULL.
+ */
+uint64_t weir_entry_schema_id(const WeirEntry *entry);
+
+/**
  * Exports an entry's batches as a stream, without copying. It stays valid after the entry is freed.
  *
  * @param entry   the entry

@@ -191,6 +191,18 @@ pub unsafe extern "C" fn weir_entry_schema(
     unsafe { guard_on(entry, error, body) }
 }
 
+/// What stands for the schema of an entry's batches in this process, so that it need be exported and imported only once: entries
+/// with the same number have the same schema. The same schema may have several numbers, as one of each writer. 0 for NULL.
+///
+/// # Safety
+///
+/// `entry` is NULL or an entry that was not freed.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn weir_entry_schema_id(entry: *const WeirEntry) -> u64 {
+    // SAFETY: the caller's promise.
+    unsafe { number(entry, |entry| entry.schema_id) }
+}
+
 /// Exports an entry's batches as a stream, without copying. It stays valid after the entry is freed.
 ///
 /// @param entry   the entry

@@ -74,6 +74,31 @@ static void test_sentinels_are_shown(void) {
   free(root);
 }
 
+static void test_equal_schema_ids_mean_equal_schemas(void) {
+  char *root = new_root();
+  WeirWriter *writer = writer_new(session, root, NULL);
+  put_batches(writer, 3);
+  weir_writer_free(writer);
+  writer = writer_new(session, root, NULL); /* whose sentinel has no columns */
+  put_batches(writer, 2);
+  WeirTailer *tailer = tailer_new(session, root, NULL);
+  WeirEntry *entry = NULL;
+  uint64_t ids[6] = {0};
+  for (int i = 0; i < 6; i++) {
+    OK(weir_tailer_next(tailer, -1, &entry, &err));
+    CHECK_EQ(weir_entry_is_sentinel(entry), i == 3);
+    ids[i] = weir_entry_schema_id(entry);
+    CHECK(ids[i] != 0);
+    weir_entry_free(entry);
+  }
+  CHECK(ids[0] == ids[1] && ids[1] == ids[2]);
+  CHECK(ids[3] != ids[2] && ids[3] != ids[4]);
+  CHECK_EQ(ids[4], ids[5]);
+  weir_tailer_free(tailer);
+  weir_writer_free(writer);
+  free(root);
+}
+
 static void test_positions_reads_and_seeks(void) {
   char *root = new_root();
   WeirWriter *writer = writer_new(session, root, NULL);
@@ -554,6 +579,7 @@ static void test_null_handles_and_outputs(void) {
   FAILS(weir_entry_schema(NULL, &schema, &err), INVALID_ARGUMENT);
   FAILS(weir_entry_stream(NULL, &stream, &err), INVALID_ARGUMENT);
   CHECK_EQ(weir_entry_position(NULL) + weir_entry_epoch(NULL) + weir_entry_generation(NULL) + weir_entry_rows(NULL) + weir_entry_bytes(NULL), 0);
+  CHECK_EQ(weir_entry_schema_id(NULL), 0);
   CHECK_EQ(weir_entry_batch_count(NULL), 0);
   CHECK(!weir_entry_is_sentinel(NULL));
   weir_entry_free(NULL);
@@ -586,6 +612,7 @@ int main(int argc, char **argv) {
   session = session_new();
   RUN(test_entries_come_in_order_then_the_end);
   RUN(test_sentinels_are_shown);
+  RUN(test_equal_schema_ids_mean_equal_schemas);
   RUN(test_positions_reads_and_seeks);
   RUN(test_options_are_validated);
   RUN(test_a_tailer_writes_nothing);

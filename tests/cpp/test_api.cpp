@@ -386,6 +386,8 @@ void entries_can_be_kept() {
     CHECK_EQ(kept[i].batch_count(), 1);
     CHECK_EQ(kept[i].generation(), 0);
     CHECK(kept[i].bytes() > 0);
+    CHECK(kept[i].schema_id() != 0);
+    CHECK_EQ(kept[i].schema_id(), kept[0].schema_id());
     for (auto &each : kept[i].batches()) CHECK(OK(each) && test::is_batch(*each, 10, static_cast<std::int64_t>(i) * 10));
     FAILS(kept[i].batch(1), invalid_argument);
   }

@@ -1,6 +1,7 @@
 package weir
 
 // #include "shim.h"
+// #cgo noescape weirgo_entry_batch
 import "C"
 
 import (
@@ -8,7 +9,6 @@ import (
 	"fmt"
 	"io"
 	"iter"
-	"sync"
 	"sync/atomic"
 	"unsafe"
 
@@ -23,18 +23,22 @@ type Entry struct {
 	h       *handle
 	fields  C.WeirGoEntry
 	schemas *schemaCache
+	schema  atomic.Pointer[knownSchema] // once it was asked for
 }
 
 // newEntry takes over an entry from C.
 func newEntry(p unsafe.Pointer, e *engine, schemas *schemaCache) *Entry {
-	e.use()
-	schemas.refs.Add(1)
-	h := &handle{pointer: p, engine: e, name: "entry", free: func(p unsafe.Pointer) {
-		C.weir_entry_free((*C.WeirEntry)(p))
-		schemas.release()
-	}}
-	return &Entry{h: h, fields: C.weirgo_entry((*C.WeirEntry)(p)), schemas: schemas}
+	return newEntryOf(p, C.weirgo_entry((*C.WeirEntry)(p)), e, schemas)
 }
+
+// newEntryOf is newEntry for who knows what the entry says of itself.
+func newEntryOf(p unsafe.Pointer, fields C.WeirGoEntry, e *engine, schemas *schemaCache) *Entry {
+	e.use()
+	h := &handle{pointer: p, engine: e, name: "entry", free: freeEntry}
+	return &Entry{h: h, fields: fields, schemas: schemas}
+}
+
+func freeEntry(p unsafe.Pointer) { C.weir_entry_free((*C.WeirEntry)(p)) }
 
 // Position returns the entry's position in the log, 1 or more.
 func (e *Entry) Position() uint64 { return uint64(e.fields.position) }
@@ -64,7 +68,22 @@ func (e *Entry) Schema() (*arrow.Schema, error) {
 		return nil, err
 	}
 	defer e.h.put()
-	return e.schemas.of((*C.WeirEntry)(p))
+	known, err := e.schemaOf((*C.WeirEntry)(p))
+	if err != nil {
+		return nil, err
+	}
+	return known.schema, nil
+}
+
+func (e *Entry) schemaOf(p *C.WeirEntry) (*knownSchema, error) {
+	if known := e.schema.Load(); known != nil {
+		return known, nil
+	}
+	known, err := e.schemas.of(p, uint64(e.fields.schema_id))
+	if err == nil {
+		e.schema.Store(known)
+	}
+	return known, err
 }
 
 // Batch returns a batch, without copying. It stays valid after the entry was released; release it as well.
@@ -74,19 +93,18 @@ func (e *Entry) Batch(i int) (arrow.RecordBatch, error) {
 		return nil, err
 	}
 	defer e.h.put()
-	schema, err := e.schemas.of((*C.WeirEntry)(p))
+	known, err := e.schemaOf((*C.WeirEntry)(p))
 	if err != nil {
 		return nil, err
 	}
 	if i < 0 {
 		return nil, newError(CodeInvalidArgument, ActionFix, fmt.Sprintf("there is no batch %d", i))
 	}
-	var array C.struct_ArrowArray
-	var cErr *C.WeirError
-	if err := takeError(C.weir_entry_batch((*C.WeirEntry)(p), C.size_t(i), &array, &cErr), cErr); err != nil {
-		return nil, err
+	batch := C.weirgo_entry_batch((*C.WeirEntry)(p), C.size_t(i))
+	if batch.status != C.WEIR_STATUS_OK {
+		return nil, takeError(batch.status, batch.error)
 	}
-	return importRecord(&array, schema)
+	return importStruct(&batch.array, known.schema, known.record)
 }
 
 // Batches iterates over the batches. A batch is released when the loop goes on; retain those that are kept.
@@ -128,55 +146,39 @@ func (e *Entry) Stream(out *cdata.CArrowArrayStream) error {
 // Release frees the entry. Releasing again does nothing.
 func (e *Entry) Release() { e.h.close() }
 
-// schemaCache imports the schema of entries once for all that have the same, as a log's have. It belongs to a tailer and to its entries,
-// and is freed with the last of them.
+// schemaCache has the schema that was imported last: the entries of a log have the same, as a rule. It belongs to a tailer and its entries.
 type schemaCache struct {
-	mu   sync.Mutex
-	c    *C.struct_ArrowSchema
-	last *arrow.Schema
-	refs atomic.Int64
+	last atomic.Pointer[knownSchema]
 }
 
-func newSchemaCache() *schemaCache {
-	s := new(schemaCache)
-	s.refs.Store(1)
-	return s
+type knownSchema struct {
+	id     uint64
+	schema *arrow.Schema
+	record *arrow.StructType // what a batch of it is in C
 }
 
-func (s *schemaCache) release() {
-	if s.refs.Add(-1) == 0 && s.c != nil {
-		freeSchema(s.c)
+func (s *schemaCache) of(entry *C.WeirEntry, id uint64) (*knownSchema, error) {
+	last := s.last.Load()
+	if last != nil && last.id == id {
+		return last, nil
 	}
-}
-
-func (s *schemaCache) of(entry *C.WeirEntry) (*arrow.Schema, error) {
 	exported := (*C.struct_ArrowSchema)(C.calloc(1, C.sizeof_struct_ArrowSchema))
-	defer func() { freeSchema(exported) }()
+	defer C.free(unsafe.Pointer(exported))
 	var cErr *C.WeirError
 	if err := takeError(C.weir_entry_schema(entry, exported, &cErr), cErr); err != nil {
 		return nil, err
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.c != nil && bool(C.weirgo_same_schema(exported, s.c)) {
-		return s.last, nil
-	}
-	// To import is to release: the copy that stays is a second export.
-	again := (*C.struct_ArrowSchema)(C.calloc(1, C.sizeof_struct_ArrowSchema))
-	defer C.free(unsafe.Pointer(again))
-	if err := takeError(C.weir_entry_schema(entry, again, &cErr), cErr); err != nil {
-		return nil, err
-	}
-	schema, err := importSchema(again)
+	schema, err := importSchema(exported)
 	if err != nil {
 		return nil, err
 	}
-	s.last = schema
-	exported, s.c = s.c, exported
-	if exported == nil {
-		exported = (*C.struct_ArrowSchema)(C.calloc(1, C.sizeof_struct_ArrowSchema))
-	}
-	return schema, nil
+	known := newKnownSchema(id, schema)
+	s.last.Store(known)
+	return known, nil
+}
+
+func newKnownSchema(id uint64, schema *arrow.Schema) *knownSchema {
+	return &knownSchema{id, schema, arrow.StructOf(schema.Fields()...)}
 }
 
 // An entryReader reads the batches of a tailer's entries.

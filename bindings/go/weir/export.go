@@ -384,14 +384,24 @@ var errConsumed = newError(CodeInvalidArgument, ActionFix, "the batch was consum
 
 // importRecord takes over a struct array from C.
 func importRecord(a *C.struct_ArrowArray, schema *arrow.Schema) (arrow.RecordBatch, error) {
-	record, err := cdata.ImportCRecordBatchWithSchema((*cdata.CArrowArray)(unsafe.Pointer(a)), schema)
+	return importStruct(a, schema, arrow.StructOf(schema.Fields()...))
+}
+
+// importStruct is importRecord with the type of the array, which takes longer to make than to use.
+func importStruct(a *C.struct_ArrowArray, schema *arrow.Schema, of *arrow.StructType) (arrow.RecordBatch, error) {
+	imported, err := cdata.ImportCArrayWithType((*cdata.CArrowArray)(unsafe.Pointer(a)), of)
 	if err != nil {
 		C.weirgo_release_array(a)
 		e := newError(CodeUnsupported, ActionReport, "arrow-go cannot take the batch: "+err.Error())
 		e.cause = err
 		return nil, e
 	}
-	return record, nil
+	defer imported.Release()
+	columns := make([]arrow.Array, of.NumFields())
+	for i := range columns {
+		columns[i] = imported.(*array.Struct).Field(i)
+	}
+	return array.NewRecordBatch(schema, columns, int64(imported.Len())), nil
 }
 
 // importSchema takes over a schema from C.

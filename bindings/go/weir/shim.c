@@ -11,7 +11,7 @@ static const char *const detail_names[] = {
     "replay_after",    "requested_bytes", "reserved_bytes", "sequence",    "used_bytes", "version",
     "call",            "cause",        "field",          "file",          "key",     "object",          "path",
     "root",            "shard",        "batch",          "rule",          "session_limit_bytes", "session_queued_bytes",
-    "session_read_ahead_bytes",
+    "session_read_ahead_bytes", "generation",  "next_generation", "row",     "column",  "requested",       "max",
 };
 
 enum { DETAIL_NAMES = sizeof detail_names / sizeof detail_names[0] };
@@ -81,34 +81,6 @@ void weirgo_arm(WeirGoBlock *block, struct ArrowArray *arrays, size_t n) {
 }
 
 WeirGoBlock *weirgo_take_released(void) { return atomic_exchange_explicit(&released, NULL, memory_order_acquire); }
-
-/* ---- Schemas ------------------------------------------------------------------------------------------------------ */
-
-static size_t metadata_size(const char *metadata) {
-  int32_t pairs, length;
-  const char *p = metadata;
-  if (metadata == NULL) return 0;
-  memcpy(&pairs, p, sizeof pairs);
-  p += sizeof pairs;
-  for (int64_t i = 0; i < 2 * (int64_t)pairs; i++) {
-    memcpy(&length, p, sizeof length);
-    p += sizeof length + (size_t)length;
-  }
-  return (size_t)(p - metadata);
-}
-
-static bool same_text(const char *a, const char *b) { return strcmp(a != NULL ? a : "", b != NULL ? b : "") == 0; }
-
-bool weirgo_same_schema(const struct ArrowSchema *a, const struct ArrowSchema *b) {
-  if (a == NULL || b == NULL) return a == b;
-  size_t metadata = metadata_size(a->metadata);
-  if (!same_text(a->format, b->format) || !same_text(a->name, b->name) || a->flags != b->flags || a->n_children != b->n_children ||
-      metadata != metadata_size(b->metadata) || (metadata > 0 && memcmp(a->metadata, b->metadata, metadata) != 0))
-    return false;
-  for (int64_t i = 0; i < a->n_children; i++)
-    if (!weirgo_same_schema(a->children[i], b->children[i])) return false;
-  return weirgo_same_schema(a->dictionary, b->dictionary);
-}
 
 /* ---- Backends and loaders of caches ------------------------------------------------------------------------------- */
 

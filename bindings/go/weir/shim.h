@@ -235,19 +235,48 @@ WeirStatus weirgo_cache_get_or_insert_async(const WeirCache *cache, WEIRGO_KEY, 
 /* ---- Entries ------------------------------------------------------------------------------------------------------ */
 
 typedef struct {
-  uint64_t position, epoch, generation, rows, bytes;
+  uint64_t position, epoch, generation, rows, bytes, schema_id;
   size_t batches;
   bool sentinel;
 } WeirGoEntry;
 
 static inline WeirGoEntry weirgo_entry(const WeirEntry *entry) {
-  WeirGoEntry r = {weir_entry_position(entry), weir_entry_epoch(entry),       weir_entry_generation(entry), weir_entry_rows(entry),
-                   weir_entry_bytes(entry),    weir_entry_batch_count(entry), weir_entry_is_sentinel(entry)};
+  WeirGoEntry r = {weir_entry_position(entry), weir_entry_epoch(entry),     weir_entry_generation(entry),  weir_entry_rows(entry),
+                   weir_entry_bytes(entry),    weir_entry_schema_id(entry), weir_entry_batch_count(entry), weir_entry_is_sentinel(entry)};
   return r;
 }
 
-/* Whether two schemas are the same to the last flag and key. */
-bool weirgo_same_schema(const struct ArrowSchema *a, const struct ArrowSchema *b);
+typedef struct {
+  WeirStatus status;
+  WeirError *error;
+  WeirEntry *entry;
+  WeirGoEntry fields; /* of the entry, if there is one */
+} WeirGoNext;
+
+/* The next entry if it is there at once, read on this thread; else TIMED_OUT, without an error to be freed. */
+static inline WeirGoNext weirgo_next_now(const WeirTailer *tailer) {
+  WeirGoNext r = {0};
+  r.status = weir_tailer_next(tailer, 0, &r.entry, &r.error);
+  if (r.entry != NULL) r.fields = weirgo_entry(r.entry);
+  if (r.status == WEIR_STATUS_TIMED_OUT) {
+    weir_error_free(r.error);
+    r.error = NULL;
+  }
+  return r;
+}
+
+typedef struct {
+  WeirStatus status;
+  WeirError *error;
+  struct ArrowArray array;
+} WeirGoBatch;
+
+static inline WeirGoBatch weirgo_entry_batch(const WeirEntry *entry, size_t index) {
+  WeirGoBatch r;
+  r.error = NULL;
+  r.status = weir_entry_batch(entry, index, &r.array, &r.error);
+  return r;
+}
 
 /* Releases what is not released. */
 static inline void weirgo_release_array(struct ArrowArray *array) {

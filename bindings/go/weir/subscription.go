@@ -6,7 +6,6 @@ import "C"
 import (
 	"context"
 	"io"
-	"iter"
 	"sync"
 	"unsafe"
 )
@@ -106,14 +105,11 @@ func (t *Tailer) Subscribe(credit uint64) (*Subscription, error) {
 		return nil, takeError(status, cErr)
 	}
 	e.use()
-	t.schemas.refs.Add(1)
-	schemas := t.schemas
 	sub := &Subscription{
 		h: &handle{pointer: unsafe.Pointer(s), engine: e, name: "subscription to shard " + t.shard, free: func(p unsafe.Pointer) {
 			C.weir_subscription_free((*C.WeirSubscription)(p))
-			schemas.release()
 		}},
-		feed: f, shard: t.shard, schemas: schemas,
+		feed: f, shard: t.shard, schemas: t.schemas,
 	}
 	watch(sub, sub.h, sub.h.name)
 	return sub, nil
@@ -134,8 +130,7 @@ func (s *Subscription) Request(n uint64) error {
 // the log, or else the error that ended the subscription, ErrCancelled after Cancel.
 func (s *Subscription) Next(ctx context.Context) (*Entry, error) {
 	for {
-		p, err := s.h.take() // keeps the schemas from being freed
-		if err != nil {
+		if _, err := s.h.take(); err != nil {
 			return nil, err
 		}
 		entry, err, ok := s.next()
@@ -148,7 +143,6 @@ func (s *Subscription) Next(ctx context.Context) (*Entry, error) {
 		case <-ctx.Done():
 			return nil, contextError(ctx, "the wait for an entry of shard "+s.shard)
 		}
-		_ = p
 	}
 }
 
@@ -185,45 +179,4 @@ func (s *Subscription) Close() error {
 	s.feed.close()
 	<-s.feed.over
 	return nil
-}
-
-// readAhead is how many entries Tail has the log read ahead of the loop.
-const readAhead = 8
-
-// Tail iterates over the entries of one shard's log, until its end, or with Follow for ever; an error ends it. An entry is released when
-// the loop goes on: take its batches. A few entries are read ahead of the loop, on a thread of weir's; OpenTailer gives more control.
-func Tail(ctx context.Context, s *Session, root, shard string, options ...TailerOption) iter.Seq2[*Entry, error] {
-	return func(yield func(*Entry, error) bool) {
-		t, err := OpenTailer(s, root, shard, options...)
-		if err != nil {
-			yield(nil, err)
-			return
-		}
-		defer t.Close()
-		sub, err := t.Subscribe(readAhead)
-		if err != nil {
-			yield(nil, err)
-			return
-		}
-		defer sub.Close()
-		for {
-			entry, err := sub.Next(ctx)
-			if err == io.EOF {
-				return
-			}
-			if err != nil {
-				yield(nil, err)
-				return
-			}
-			more := yield(entry, nil)
-			entry.Release()
-			if !more {
-				return
-			}
-			if err := sub.Request(1); err != nil {
-				yield(nil, err)
-				return
-			}
-		}
-	}
 }

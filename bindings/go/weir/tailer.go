@@ -2,6 +2,7 @@ package weir
 
 // #include "shim.h"
 // #cgo noescape weirgo_next_async
+// #cgo noescape weirgo_next_now
 import "C"
 
 import (
@@ -9,6 +10,7 @@ import (
 	"errors"
 	"io"
 	"iter"
+	"runtime"
 	"sync/atomic"
 	"unsafe"
 
@@ -25,6 +27,9 @@ type Tailer struct {
 	turn chan struct{}
 	// left is a call that Next gave up; under turn. Its entry is not lost: the next Next takes it.
 	left *call
+	// pauses is how many calls are made without a look whether the entry is there at once, and misses how often in a row it was not; under
+	// turn.
+	pauses, misses int
 	// sought is set by Seek while a call was left.
 	sought atomic.Bool
 	target atomic.Uint64
@@ -55,14 +60,12 @@ func OpenTailer(s *Session, root, shard string, options ...TailerOption) (*Taile
 		return nil, err
 	}
 	s.h.engine.use()
-	schemas := newSchemaCache()
 	t := &Tailer{
 		h: &handle{pointer: unsafe.Pointer(p), engine: s.h.engine, name: "tailer of shard " + shard, free: func(p unsafe.Pointer) {
 			C.weir_tailer_free((*C.WeirTailer)(p))
-			schemas.release()
 		}},
 		shard:   shard,
-		schemas: schemas,
+		schemas: new(schemaCache),
 		turn:    make(chan struct{}, 1),
 	}
 	t.turn <- struct{}{}
@@ -93,6 +96,12 @@ func (t *Tailer) Next(ctx context.Context) (*Entry, error) {
 		}
 	}()
 	for {
+		if entry, err, ok := t.now(); ok {
+			if errors.Is(err, ErrCancelled) && !t.interrupted.Swap(false) {
+				continue // by the end of an earlier call's context
+			}
+			return entry, err
+		}
 		c, err := t.begin()
 		if err != nil {
 			return nil, err
@@ -128,6 +137,50 @@ func (t *Tailer) Next(ctx context.Context) (*Entry, error) {
 
 func (t *Tailer) contextError(ctx context.Context) error {
 	return contextError(ctx, "the wait for an entry of shard "+t.shard)
+}
+
+// maxPauses is how many calls go by at most until Next looks again whether an entry is there at once.
+const maxPauses = 64
+
+// readingNow is how many threads are in now, and mostReadingNow how many may be: beyond them, weir's own threads read.
+var (
+	readingNow     atomic.Int32
+	mostReadingNow = int32(max(4, runtime.NumCPU()))
+)
+
+// now reads the next entry on this thread if it is there at once, as it is in memory, on a local disk, and where it was read ahead: that takes
+// less than half of what handing it over from another thread does. False if it is not, or was not lately: where entries are waited
+// for, whether at the log's end or for a store with latency, looking twice would only cost.
+func (t *Tailer) now() (*Entry, error, bool) {
+	if t.left != nil {
+		return nil, nil, false
+	}
+	if t.pauses > 0 {
+		t.pauses--
+		return nil, nil, false
+	}
+	defer readingNow.Add(-1)
+	if readingNow.Add(1) > mostReadingNow {
+		return nil, nil, false
+	}
+	p, err := t.use()
+	if err != nil {
+		return nil, err, true
+	}
+	defer t.h.put()
+	next := C.weirgo_next_now(p)
+	switch {
+	case next.status == C.WEIR_STATUS_TIMED_OUT:
+		t.pauses = min(1<<t.misses-1, maxPauses)
+		t.misses = min(t.misses+1, 16)
+		return nil, nil, false
+	case next.status != C.WEIR_STATUS_OK:
+		return nil, takeError(next.status, next.error), true
+	case next.entry == nil:
+		return nil, io.EOF, true
+	}
+	t.misses = 0
+	return newEntryOf(unsafe.Pointer(next.entry), next.fields, t.h.engine, t.schemas), nil, true
 }
 
 // begin makes the call for the next entry, or takes the one that was left.
@@ -171,6 +224,20 @@ func (t *Tailer) Entries(ctx context.Context) iter.Seq2[*Entry, error] {
 				return
 			}
 		}
+	}
+}
+
+// Tail iterates over the entries of one shard's log, until its end, or with Follow for ever; an error ends it. An entry is released when
+// the loop goes on: take its batches. OpenTailer gives more control; the subscription of one reads ahead of a loop that has much to do.
+func Tail(ctx context.Context, s *Session, root, shard string, options ...TailerOption) iter.Seq2[*Entry, error] {
+	return func(yield func(*Entry, error) bool) {
+		t, err := OpenTailer(s, root, shard, options...)
+		if err != nil {
+			yield(nil, err)
+			return
+		}
+		defer t.Close()
+		t.Entries(ctx)(yield)
 	}
 }
 

@@ -29,7 +29,7 @@ public final class NativeGenerator {
           "weir_error_code", "weir_error_message", "weir_error_action", "weir_buffer_data", "weir_buffer_len",
           "weir_queue_completion", "weir_writer_epoch", "weir_appender_epoch",
           "weir_entry_position", "weir_entry_epoch", "weir_entry_generation", "weir_entry_is_sentinel", "weir_entry_rows",
-          "weir_entry_bytes", "weir_entry_batch_count",
+          "weir_entry_bytes", "weir_entry_batch_count", "weir_entry_schema_id",
           "weir_manifest_version", "weir_manifest_writer_epoch", "weir_manifest_replay_after", "weir_manifest_last_seen",
           "weir_manifest_current_generation", "weir_manifest_is_sealed", "weir_manifest_shard_spec_id", "weir_manifest_sstable_count",
           "weir_manifest_field_count", "weir_spill_store_cap_bytes", "weir_spill_store_used_bytes", "weir_spill_len",

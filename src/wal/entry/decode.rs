@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use arrow_array::{ArrayRef, RecordBatch};
 use arrow_buffer::{Buffer, MutableBuffer};
@@ -40,6 +41,8 @@ pub struct Entry {
     pub id: Option<EntryId>,
     /// The schema of its batches, without reserved keys.
     pub schema: SchemaRef,
+    /// Entries with the same one have the same schema; 1 or more. The same schema may have several.
+    pub schema_id: u64,
     /// Its batches, which borrow the object's bytes.
     pub batches: Vec<RecordBatch>,
     /// The object's size.
@@ -59,6 +62,8 @@ impl Entry {
 struct Header {
     message: Box<[u8]>,
     schema: SchemaRef,
+    /// Of no other header in this process.
+    id: u64,
     /// The types of the dictionaries' values, by id.
     dictionaries: HashMap<i64, DataType>,
     epoch: u64,
@@ -155,6 +160,7 @@ fn decode_object(position: u64, bytes: Bytes, cache: &mut SchemaCache) -> Decode
         is_sentinel: header.is_sentinel,
         id: trailer.map(|trailer| trailer.id),
         schema: header.schema.clone(),
+        schema_id: header.id,
         batches,
         bytes: size as u64,
     })
@@ -256,6 +262,7 @@ impl SchemaCache {
 
 impl Header {
     fn read(metadata: &[u8]) -> Decode<Self> {
+        static READ: AtomicU64 = AtomicU64::new(0);
         let message = parse(metadata)?;
         let header = message.header_as_schema().ok_or("the stream does not begin with a schema")?;
         if header.endianness() != Endianness::Little {
@@ -285,7 +292,8 @@ impl Header {
             return Err("its schema has no columns".into());
         }
         let schema: SchemaRef = Arc::new(schema::strip(&schema));
-        Ok(Self { message: metadata.into(), schema, dictionaries, epoch, generation, is_sentinel })
+        let id = READ.fetch_add(1, Ordering::Relaxed) + 1;
+        Ok(Self { message: metadata.into(), schema, id, dictionaries, epoch, generation, is_sentinel })
     }
 }
 

@@ -57,6 +57,10 @@ class Entry : public Handle<Entry, WeirEntry, weir_entry_free> {
     return schema;
   }
 
+  /// What stands for the schema in this process: entries with the same number have the same, so that it need be taken only once. The same
+  /// schema may have several numbers.
+  [[nodiscard]] std::uint64_t schema_id() const noexcept { return weir_entry_schema_id(get()); }
+
   /// All batches as a stream, without copying. Stays valid after the entry is gone.
   [[nodiscard]] Result<ArrayStream> stream() const {
     ArrayStream stream;

@@ -76,11 +76,24 @@ final class Batches {
     return scratch.array;
   }
 
+  /** Imports a batch, which is moved out of the struct. */
+  static VectorSchemaRoot importBatch(ArrowArray array, Schema schema, BufferAllocator allocator, CDataDictionaryProvider dictionaries) {
+    VectorSchemaRoot flat;
+    try {
+      flat = FlatBatch.take(array, schema, allocator);
+    } catch (Throwable e) {
+      discard(array);
+      throw e;
+    }
+    return flat != null ? flat : importNested(array, schema, allocator, dictionaries);
+  }
+
   /**
-   * Imports a batch, which is moved out of the struct. The vectors of arrow-java's struct vector become the root's own; arrow-java's import of a
+   * Has arrow-java import a batch of any columns. The vectors of arrow-java's struct vector become the root's own; arrow-java's import of a
    * root makes all of them twice.
    */
-  static VectorSchemaRoot importBatch(ArrowArray array, Schema schema, BufferAllocator allocator, CDataDictionaryProvider dictionaries) {
+  private static VectorSchemaRoot importNested(
+      ArrowArray array, Schema schema, BufferAllocator allocator, CDataDictionaryProvider dictionaries) {
     StructVector batch = new StructVector("", allocator, STRUCT, null, ConflictPolicy.CONFLICT_APPEND, false);
     try {
       batch.initializeChildrenFromFields(schema.getFields());

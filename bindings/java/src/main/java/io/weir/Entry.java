@@ -124,7 +124,12 @@ public final class Entry extends Handle implements AutoCloseable {
   public Schema schema() {
     Schema known = schema;
     if (known == null) {
-      known = importSchema(Batches.own(), null);
+      long id = number(Native::weir_entry_schema_id);
+      known = memo.of(id);
+      if (known == null) {
+        known = importSchema(Batches.own(), null);
+        memo.keep(id, known);
+      }
       schema = known;
     }
     return known;
@@ -134,10 +139,7 @@ public final class Entry extends Handle implements AutoCloseable {
     try (Scratch scratch = Scratch.take()) {
       MemorySegment struct = scratch.array.asSlice(0, SchemaMemo.SIZE);
       get(Decoder.NOTHING, (entry, timeout, s) -> Native.weir_entry_schema(entry, struct, s.error));
-      if (dictionaries != null) {
-        return Data.importSchema(allocator, ArrowSchema.wrap(struct.address()), dictionaries);
-      }
-      return memo.take(struct);
+      return Data.importSchema(allocator, ArrowSchema.wrap(struct.address()), dictionaries);
     }
   }
 

@@ -2512,6 +2512,20 @@ final class Native {
         handle("weir_entry_schema", FunctionDescriptor.of(JAVA_INT, ADDRESS, ADDRESS, ADDRESS));
   }
 
+  /** {@code uint64_t weir_entry_schema_id(const WeirEntry *entry)} */
+  static long weir_entry_schema_id(MemorySegment entry) {
+    try {
+      return (long) weir_entry_schema_id.HANDLE.invokeExact(entry);
+    } catch (Throwable thrown) {
+      throw unexpected(thrown);
+    }
+  }
+
+  private static final class weir_entry_schema_id {
+    static final MethodHandle HANDLE =
+        handle("weir_entry_schema_id", FunctionDescriptor.of(JAVA_LONG, ADDRESS), Linker.Option.critical(false));
+  }
+
   /** {@code WeirStatus weir_entry_stream(const WeirEntry *entry, struct ArrowArrayStream *stream, WeirError **error)} */
   static int weir_entry_stream(MemorySegment entry, MemorySegment stream, MemorySegment error) {
     try {
