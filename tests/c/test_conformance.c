@@ -1,6 +1,7 @@
 /* The behaviours of tests/conformance/behaviours.txt, one test each, by its id: what is in one and not in the other fails. Run from the
  * root of the repository, as run.sh does. */
 #include "conformance_cache.h"
+#include "conformance_reads.h"
 #include "conformance_spill.h"
 #include "conformance_writes.h"
 
@@ -342,6 +343,15 @@ static const struct {
     {"tail-interrupt", tail_interrupt},
     {"tail-stream", tail_stream},
     {"tail-subscribe", tail_subscribe},
+    {"upsert-newest-wins", upsert_newest_wins},
+    {"delete-and-states", delete_and_states},
+    {"scan-filter-limit", scan_filter_limit},
+    {"scan-moment", scan_moment},
+    {"freeze-flush-read", freeze_flush_read},
+    {"reopen-replays", reopen_replays},
+    {"snapshot-then-tail", snapshot_then_tail},
+    {"memtable-off", memtable_off},
+    {"read-ownership", read_ownership},
     {"append", append},
     {"shard-admin", shard_admin},
     {"routing", routing},

@@ -13,6 +13,7 @@
 #include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "handle.hpp"
 
@@ -242,7 +243,14 @@ class ArrayStream : public detail::CData<ArrowArrayStream> {
   }
 };
 
-/// A batch, as `…_async` calls give it. Immutable.
+/// What there is under a primary key.
+enum class KeyState : std::uint8_t {
+  missing = WEIR_KEY_MISSING,  ///< It was never put, or what was known of it was merged away with its deletion.
+  found = WEIR_KEY_FOUND,      ///< A row.
+  deleted = WEIR_KEY_DELETED   ///< It was deleted.
+};
+
+/// A batch, as `…_async` calls and scans give it. Immutable.
 class Batch : public Handle<Batch, WeirBatch, weir_batch_free> {
  public:
   static constexpr WeirResult result_kind = WEIR_RESULT_BATCH;  ///< How events tell it.
@@ -265,6 +273,16 @@ class Batch : public Handle<Batch, WeirBatch, weir_batch_free> {
 
   /// The number of rows.
   [[nodiscard]] std::uint64_t rows() const noexcept { return weir_batch_rows(get()); }
+
+  /// The states of the keys that were asked for, in their order; none if it is no get's.
+  [[nodiscard]] std::vector<KeyState> key_states() const {
+    const std::uint8_t *states = nullptr;
+    std::size_t len = 0;
+    weir_batch_states(get(), &states, &len);
+    std::vector<KeyState> own(len);
+    for (std::size_t i = 0; i < len; i++) own[i] = static_cast<KeyState>(states[i]);
+    return own;
+  }
 };
 
 /// Opens an Arrow IPC file or IPC stream on a local disk as a stream of batches. Every byte of it is checked: a damaged file is

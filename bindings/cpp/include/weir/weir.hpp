@@ -21,11 +21,14 @@
 #include "cache.hpp"
 #include "error.hpp"
 #include "handle.hpp"
+#include "reads.hpp"
 #include "result.hpp"
 #include "session.hpp"
 #include "shard.hpp"
+#include "snapshot.hpp"
 #include "spill.hpp"
 #include "tailer.hpp"
+#include "value.hpp"
 #include "writer.hpp"
 
 #endif

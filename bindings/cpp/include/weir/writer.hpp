@@ -10,9 +10,11 @@
 #include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "async.hpp"
 #include "c_data.hpp"
+#include "reads.hpp"
 #include "session.hpp"
 #include "shard.hpp"
 
@@ -21,12 +23,70 @@ namespace weir {
 namespace detail {
 inline constexpr WeirWriterOptions writer_defaults = WEIR_WRITER_OPTIONS_INIT;
 inline constexpr WeirAppenderOptions appender_defaults = WEIR_APPENDER_OPTIONS_INIT;
+
+/// The C functions of a writer's reads.
+struct WriterCalls {
+  static constexpr auto scan = &weir_writer_scan;
+  static constexpr auto get = &weir_writer_get;
+  static constexpr auto get_async = &weir_writer_get_async;
+  static constexpr auto key_schema = &weir_writer_key_schema;
+  static constexpr auto read_schema = &weir_writer_read_schema;
+};
+}  // namespace detail
+
+/// Kinds of secondary indexes.
+enum class IndexKind : std::int32_t {
+  btree = WEIR_INDEX_BTREE  ///< Ordered: equality, ranges, order, nulls.
+};
+
+/// A secondary index over one column.
+struct Index {
+  std::string name;                  ///< Unique within the shard: 1 to 64 letters, digits, `-` and `_`.
+  std::string column;                ///< The column that it is over.
+  IndexKind kind = IndexKind::btree; ///< What it can do.
+};
+
+namespace detail {
+
+/// A primary key and indexes, for options that point to them. A moved one's pointers stay good.
+class KeyAndIndexes {
+ public:
+  /// `error` is set if a text cannot be C's.
+  KeyAndIndexes(const std::vector<std::string> &primary_key, std::vector<Index> indexes, Error &error)
+      : primary_key_(primary_key), indexes_(std::move(indexes)) {
+    if (auto good = primary_key_.check(); !good) error = good.error();
+    for (const Index &index : indexes_) {
+      if (auto good = check_texts({index.name, index.column}); !good) error = good.error();
+      raw_.push_back({index.name.c_str(), index.column.c_str(), static_cast<std::int32_t>(index.kind), 0});
+    }
+  }
+  KeyAndIndexes(KeyAndIndexes &&) noexcept = default;
+  KeyAndIndexes &operator=(KeyAndIndexes &&) noexcept = default;
+
+  /// The options with them in it; they point here.
+  template <class Raw>
+  [[nodiscard]] Raw in(Raw options) const noexcept {
+    options.primary_key = primary_key_.data();
+    options.primary_key_len = primary_key_.size();
+    options.indexes = raw_.empty() ? nullptr : raw_.data();
+    options.indexes_len = raw_.size();
+    return options;
+  }
+
+ private:
+  Texts primary_key_;
+  std::vector<Index> indexes_;
+  std::vector<WeirIndexDefinition> raw_;
+};
+
 }  // namespace detail
 
 /// What a writer has done since it was opened: the fields of the C struct.
 using WriterStats = ::WeirWriterStats;
 /// The memory that a writer holds, in bytes: the fields of the C struct.
 using WriterMemory = ::WeirWriterMemory;
+/// A writer's MemTables and generations: the fields of the C struct.
+using MemTableStats = ::WeirMemTableStats;
 
 /// Options of Writer::open(). Their defaults are the header's. With C++20, `{.durable = false, .compression = Compression::zstd}`.
 struct WriterOptions {
@@ -43,7 +103,22 @@ struct WriterOptions {
   std::optional<std::chrono::milliseconds> trim_age = {};  ///< Below which nothing of the shard is ever trimmed; default 24 hours.
   Timeout open_timeout = {};                               ///< How long opening may take; default for ever.
 
-  /// As C has them; `error` is set if that cannot be.
+  /// What was put can be read at once, is flushed to generations in the background, and the log behind it may be trimmed. False: the writer
+  /// writes the log and nothing else. All that follows is of writers with it.
+  bool enable_memtable = detail::writer_defaults.enable_memtable != 0;
+  std::uint64_t max_memtable_bytes = detail::writer_defaults.max_memtable_bytes;      ///< The memory at which a MemTable is frozen and flushed.
+  std::uint64_t max_memtable_rows = detail::writer_defaults.max_memtable_rows;        ///< The rows at which it is.
+  std::uint64_t max_memtable_batches = detail::writer_defaults.max_memtable_batches;  ///< The batches at which it is.
+  std::uint64_t max_unflushed_bytes = detail::writer_defaults.max_unflushed_bytes;    ///< Bytes not flushed at which puts wait for room.
+  std::chrono::milliseconds frozen_grace{detail::writer_defaults.frozen_grace_ms};    ///< How long a flushed MemTable stays in memory.
+  std::vector<std::string> primary_key = {};  ///< The key's columns, in its order; empty = those that the schema's metadata marks, if any.
+  std::vector<Index> indexes = {};            ///< Secondary indexes; scans use them where comparisons allow it.
+  bool compaction = detail::writer_defaults.compaction != 0;  ///< Generations are merged in the background; else only by compact().
+  std::uint32_t compaction_min_generations = detail::writer_defaults.compaction_min_generations;  ///< The fewest that are worth a merge.
+  std::uint32_t compaction_max_generations = detail::writer_defaults.compaction_max_generations;  ///< The most of one merge.
+  std::uint64_t compaction_max_bytes = detail::writer_defaults.compaction_max_bytes;              ///< What those of one merge may take together.
+
+  /// As C has them, but without primary_key and indexes; `error` is set if that cannot be.
   [[nodiscard]] WeirWriterOptions c(Error &error) const {
     WeirWriterOptions raw = detail::writer_defaults;
     raw.durable = durable;
@@ -58,12 +133,24 @@ struct WriterOptions {
     raw.manifest_probe_width = manifest_probe_width;
     if (trim_age) detail::set_duration(raw.trim_age_ms, *trim_age, "trim_age", error);
     raw.open_timeout_ms = open_timeout.milliseconds();
+    raw.enable_memtable = enable_memtable;
+    raw.max_memtable_bytes = max_memtable_bytes;
+    raw.max_memtable_rows = max_memtable_rows;
+    raw.max_memtable_batches = max_memtable_batches;
+    raw.max_unflushed_bytes = max_unflushed_bytes;
+    detail::set_duration(raw.frozen_grace_ms, frozen_grace, "frozen_grace", error);
+    raw.compaction = compaction;
+    raw.compaction_min_generations = compaction_min_generations;
+    raw.compaction_max_generations = compaction_max_generations;
+    raw.compaction_max_bytes = compaction_max_bytes;
     return raw;
   }
 };
 
 /// The owner of a shard. Destroying one that was not closed aborts it: puts that are not durable are lost. See Handle for threads.
-class Writer : public Handle<Writer, WeirWriter, weir_writer_free> {
+/// What was put can be read from it at once (see Reads), unless WriterOptions::enable_memtable is false: then such calls are
+/// Status::unsupported.
+class Writer : public Handle<Writer, WeirWriter, weir_writer_free>, public Reads<Writer, detail::WriterCalls> {
  public:
   static constexpr WeirResult result_kind = WEIR_RESULT_WRITER;  ///< How events tell it.
 
@@ -79,7 +166,8 @@ class Writer : public Handle<Writer, WeirWriter, weir_writer_free> {
                                            const WriterOptions &options = {}) {
     if (auto good = detail::check_texts({root, shard}); !good) return good.error();
     Error bad;
-    const WeirWriterOptions raw = options.c(bad);
+    const detail::KeyAndIndexes tables(options.primary_key, options.indexes, bad);
+    const WeirWriterOptions raw = tables.in(options.c(bad));
     if (bad) return bad;
     return detail::make<Writer, WeirWriter>([&](WeirWriter **writer, WeirError **error) {
       return weir_writer_open(session.get(), root.c_str(), shard.c_str(), schema.get(), &raw, writer, error);
@@ -90,8 +178,10 @@ class Writer : public Handle<Writer, WeirWriter, weir_writer_free> {
   [[nodiscard]] static auto open_async(const Session &session, const std::string &root, const std::string &shard, const Schema &schema,
                                        const WriterOptions &options = {}) {
     Error bad;
-    auto call = [session = session.get(), schema = schema.get(), raw = options.c(bad)](const char *at, const char *id,
-                                                                                       WeirCompletion completion, WeirError **error) {
+    auto call = [session = session.get(), schema = schema.get(), plain = options.c(bad),
+                 tables = detail::KeyAndIndexes(options.primary_key, options.indexes, bad)](const char *at, const char *id,
+                                                                                           WeirCompletion completion, WeirError **error) {
+      const WeirWriterOptions raw = tables.in(plain);
       return weir_writer_open_async(session, at, id, schema, &raw, completion, error);
     };
     return shard::detail::named<Writer>(root, shard, std::move(call), std::move(bad));
@@ -137,6 +227,21 @@ class Writer : public Handle<Writer, WeirWriter, weir_writer_free> {
     });
   }
 
+  /// Deletes the rows of some primary keys; consumes the keys, whatever it returns. Whether there are such rows is not looked at. A delete is
+  /// a put of its own, ordered among the others, and comes to what a put does; Status::unsupported without MemTables or a primary key.
+  Result<Ack> delete_keys(Keys keys, Timeout timeout = forever) {
+    return detail::fill<Ack>([&](WeirAck *ack, WeirError **error) {
+      return weir_writer_delete(get(), keys.array(), keys.schema(), timeout.milliseconds(), ack, error);
+    });
+  }
+
+  /// delete_keys() as an Operation. Never waits for room: see wait_capacity_async().
+  [[nodiscard]] auto delete_keys_async(Keys keys) {
+    return detail::operation<Ack>([writer = get(), keys = std::move(keys)](WeirCompletion completion, WeirError **error) mutable {
+      return weir_writer_delete_async(writer, keys.array(), keys.schema(), completion, error);
+    });
+  }
+
   /// Waits until every put admitted so far is durable.
   Result<void> flush(Timeout timeout = forever) {
     return detail::run([&](WeirError **error) { return weir_writer_flush(get(), timeout.milliseconds(), error); });
@@ -173,6 +278,39 @@ class Writer : public Handle<Writer, WeirWriter, weir_writer_free> {
     });
   }
 
+  /// Freezes the MemTable that is filled, if it has rows, and has it flushed in the background. Does not wait. Gives the newest generation
+  /// that is frozen or published then, 0 if there is none.
+  Result<std::uint64_t> freeze() {
+    return detail::fill<std::uint64_t>(
+        [&](std::uint64_t *generation, WeirError **error) { return weir_writer_freeze(get(), generation, error); });
+  }
+
+  /// Waits until a generation, of freeze(), and all before it are published: readable by others, and no longer in need of the log.
+  /// Status::timed_out says why flushing fails, if it does.
+  Result<void> wait_flushed(std::uint64_t generation, Timeout timeout = forever) {
+    return detail::run([&](WeirError **error) { return weir_writer_wait_flushed(get(), generation, timeout.milliseconds(), error); });
+  }
+
+  /// wait_flushed() as an Operation.
+  [[nodiscard]] auto wait_flushed_async(std::uint64_t generation) {
+    return detail::operation<void>([writer = get(), generation](WeirCompletion completion, WeirError **error) {
+      return weir_writer_wait_flushed_async(writer, generation, completion, error);
+    });
+  }
+
+  /// Merges generations now, as often as that is worth it by the `compaction_…` options, and gives how often that was. After
+  /// Status::timed_out merging goes on.
+  Result<std::uint64_t> compact(Timeout timeout = forever) {
+    return detail::fill<std::uint64_t>(
+        [&](std::uint64_t *merges, WeirError **error) { return weir_writer_compact(get(), timeout.milliseconds(), merges, error); });
+  }
+
+  /// compact() as an Operation.
+  [[nodiscard]] auto compact_async() {
+    return detail::operation<std::uint64_t>(
+        [writer = get()](WeirCompletion completion, WeirError **error) { return weir_writer_compact_async(writer, completion, error); });
+  }
+
   /// Asks the store whether the writer still owns the shard: Status::fenced if not.
   Result<void> check_fenced(Timeout timeout = forever) {
     return detail::run([&](WeirError **error) { return weir_writer_check_fenced(get(), timeout.milliseconds(), error); });
@@ -205,6 +343,12 @@ class Writer : public Handle<Writer, WeirWriter, weir_writer_free> {
   [[nodiscard]] Result<WriterMemory> memory() const {
     return detail::fill<WriterMemory>([&](WriterMemory *memory, WeirError **error) { return weir_writer_memory(get(), memory, error); },
                                       WEIR_WRITER_MEMORY_INIT);
+  }
+
+  /// What the writer's MemTables hold and have done. Answers also after it failed or was closed.
+  [[nodiscard]] Result<MemTableStats> memtable_stats() const {
+    return detail::fill<MemTableStats>(
+        [&](MemTableStats *stats, WeirError **error) { return weir_writer_memtable_stats(get(), stats, error); }, WEIR_MEM_TABLE_STATS_INIT);
   }
 
   /// Refuses further puts, waits until all are durable, and lets go of the shard. May be called again: after Status::timed_out to wait
