@@ -136,11 +136,7 @@ public final class Entry extends Handle implements AutoCloseable {
   }
 
   private Schema importSchema(BufferAllocator allocator, CDataDictionaryProvider dictionaries) {
-    try (Scratch scratch = Scratch.take()) {
-      MemorySegment struct = scratch.array.asSlice(0, SchemaMemo.SIZE);
-      get(Decoder.NOTHING, (entry, timeout, s) -> Native.weir_entry_schema(entry, struct, s.error));
-      return Data.importSchema(allocator, ArrowSchema.wrap(struct.address()), dictionaries);
-    }
+    return Batches.schemaOf(this, allocator, dictionaries, Native::weir_entry_schema);
   }
 
   /**
