@@ -23,6 +23,9 @@ final class Batches {
   private static final long STREAM_RELEASE = 24;
   private static final long ARRAY_LENGTH = 0;
   private static final long ARRAY_RELEASE = 64;
+  private static final long SCHEMA_N_CHILDREN = 32;
+  private static final long SCHEMA_CHILDREN = 40;
+  private static final long SCHEMA_DICTIONARY = 48;
 
   private static final FieldType STRUCT = FieldType.notNullable(ArrowType.Struct.INSTANCE);
 
@@ -128,6 +131,36 @@ final class Batches {
       handle.get(Decoder.NOTHING, (pointer, timeout, s) -> call.export(pointer, struct, s.error));
       return Data.importSchema(allocator, ArrowSchema.wrap(struct.address()), dictionaries);
     }
+  }
+
+  /** As {@link #schemaOf(Handle, SchemaCall)}, of rows that are imported without dictionaries: what has some would come as bare numbers. */
+  static Schema plainSchemaOf(Handle handle, SchemaCall call) {
+    return schemaOf(
+        handle,
+        (pointer, schema, error) -> {
+          int status = call.export(pointer, schema, error);
+          if (status == Native.WEIR_STATUS_OK && hasDictionary(schema)) {
+            ArrowSchema.wrap(schema.address()).release();
+            throw WeirException.of(
+                Status.UNSUPPORTED, "a column has a dictionary: leave it out, or read it by Scan.reader() or exportStream()");
+          }
+          return status;
+        });
+  }
+
+  private static boolean hasDictionary(MemorySegment schema) {
+    MemorySegment struct = schema.reinterpret(SchemaMemo.SIZE);
+    if (struct.get(ValueLayout.JAVA_LONG, SCHEMA_DICTIONARY) != 0) {
+      return true;
+    }
+    long count = struct.get(ValueLayout.JAVA_LONG, SCHEMA_N_CHILDREN);
+    MemorySegment children = struct.get(ValueLayout.ADDRESS, SCHEMA_CHILDREN).reinterpret(8 * count);
+    for (long i = 0; i < count; i++) {
+      if (hasDictionary(children.getAtIndex(ValueLayout.ADDRESS, i))) {
+        return true;
+      }
+    }
+    return false;
   }
 
   /** Takes over a {@code WeirBatch *}, or null. */

@@ -73,11 +73,12 @@ public final class Scan extends OpenHandle implements AutoCloseable, Iterable<Ve
    * The schema of the batches.
    *
    * @return the schema
+   * @throws UnsupportedException if a column has a dictionary
    */
   public Schema schema() {
     Schema known = schema;
     if (known == null) {
-      known = Batches.schemaOf(this, Native::weir_scan_schema);
+      known = Batches.plainSchemaOf(this, Native::weir_scan_schema);
       schema = known;
     }
     return known;

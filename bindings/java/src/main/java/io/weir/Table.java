@@ -81,7 +81,7 @@ public abstract sealed class Table extends OpenHandle permits Writer, Snapshot {
     Arena arena = Arena.ofAuto();
     MemorySegment names = Text.list(arena, "a column", columns);
     Schema schema =
-        Batches.schemaOf(this, (table, out, error) -> calls().readSchema(table, names, columns.size(), out, error));
+        Batches.plainSchemaOf(this, (table, out, error) -> calls().readSchema(table, names, columns.size(), out, error));
     MemorySegment options = MemorySegment.NULL;
     if (!columns.isEmpty()) {
       options = arena.allocate(Native.WeirGetOptions.LAYOUT);
