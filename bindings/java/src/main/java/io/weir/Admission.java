@@ -135,6 +135,6 @@ final class Admission {
   }
 
   private static Ack awaitDurable(CompletableFuture<Ack> future, long timeoutMs) {
-    return Waiting.await(future, timeoutMs, Status.OUTCOME_UNKNOWN, "a put was accepted and may still become durable");
+    return Waiting.await(future, timeoutMs, Status.OUTCOME_UNKNOWN, "what was given was accepted and may still become durable");
   }
 }

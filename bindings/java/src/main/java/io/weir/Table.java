@@ -14,8 +14,8 @@ import org.apache.arrow.vector.types.pojo.Field;
 import org.apache.arrow.vector.types.pojo.Schema;
 
 /**
- * The rows of a shard, newest versions first of all: what a {@link Writer} with MemTables and a {@link Snapshot} have in common. Any thread may
- * use it, also while another closes it.
+ * The newest rows of a shard: what a {@link Writer} with MemTables and a {@link Snapshot} have in common. Any thread may use it, also while
+ * another closes it.
  *
  * <p>Keys are batches that have the primary key's columns, by name, whatever others they have. Those of exactly {@link #keySchema()} are the
  * fastest. A prepared {@link ArrowArray} of keys has to be of exactly that schema, and is consumed: released on every return, exceptions
