@@ -75,6 +75,7 @@ test-python: $(VENV)/.ready ## the Python side of the interoperability tests, an
 .PHONY: run-python-example
 run-python-example: build
 	WEIR_LIBRARY=$(LIB) $(PYTHON) examples/python/quickstart.py examples/data/flights.arrow | grep '^tail  4000 rows,'
+	WEIR_LIBRARY=$(LIB) $(PYTHON) tests/python/scan.py memory://scan
 
 test-demo: ## the examples on a build of the tests' profile
 	$(MAKE) demo PROFILE=$(TEST_PROFILE)

@@ -1522,7 +1522,8 @@ typedef struct {
    */
   uint8_t reserved[3];
   /**
-   * The names of the columns that are the primary key; NULL (default) = those that the schema's metadata marks, if any.
+   * The names of the columns that are the primary key; NULL (default) = those that the schema's metadata marks, else the key of the newest
+   * generation, if there is one.
    */
   const char *const *primary_key;
   /**
@@ -1530,7 +1531,7 @@ typedef struct {
    */
   size_t primary_key_len;
   /**
-   * Secondary indexes; NULL (default) = none.
+   * Secondary indexes to be made of the rows that only the log has; NULL (default) = none.
    */
   const WeirIndexDefinition *indexes;
   /**
@@ -2672,7 +2673,8 @@ WeirStatus weir_writer_open_async(const WeirSession *session,
                                   WeirError **error);
 
 /**
- * Puts a batch. With `durable`, returns when its entry is durable; else when it is admitted.
+ * Puts a batch. With `durable`, returns when its entry is durable; else when it is admitted. With MemTables it can be read from then on, and
+ * with a primary key its rows replace those of the same keys; null in a key is WEIR_STATUS_INVALID_DATA, with the details `row` and `column`.
  *
  * @param writer      the writer
  * @param array       the batch, a struct array of the writer's schema; consumed on every return
@@ -2855,13 +2857,14 @@ WeirStatus weir_writer_check_fenced_async(const WeirWriter *writer, WeirCompleti
 WeirStatus weir_writer_manifest(const WeirWriter *writer, WeirManifest **manifest, WeirError **error);
 
 /**
- * Refuses further puts, waits until all are durable, and lets go of the shard. May be called again: after WEIR_STATUS_TIMED_OUT to
- * wait on, after success to no effect.
+ * Refuses further puts, waits until all are durable and all MemTables flushed, and lets go of the shard. May be called again: after
+ * WEIR_STATUS_TIMED_OUT to wait on, after success to no effect.
  *
  * @param writer      the writer
  * @param timeout_ms  < 0 = for ever, 0 = do not wait
  * @param error       receives the error, unless NULL
- * @return WEIR_STATUS_OK, WEIR_STATUS_TIMED_OUT; WEIR_STATUS_FENCED or WEIR_STATUS_POISONED: what was not durable may be lost
+ * @return WEIR_STATUS_OK, WEIR_STATUS_TIMED_OUT; WEIR_STATUS_FENCED or WEIR_STATUS_POISONED: what was not durable may be lost; WEIR_STATUS_STORAGE if a
+ * MemTable could not be flushed: its rows are in the log, and come back when the shard is opened again
  */
 WeirStatus weir_writer_close(const WeirWriter *writer,
                              int64_t timeout_ms,
@@ -2889,7 +2892,8 @@ WeirStatus weir_writer_abort(const WeirWriter *writer,
                              WeirError **error);
 
 /**
- * Frees a writer. One that was not closed is aborted: puts that are not durable are lost. NULL is allowed.
+ * Frees a writer. One that was not closed is aborted: puts that are not durable are lost. What is durable and in no generation yet is in the
+ * log, and comes back when the shard is opened again. Scans, batches and arrays of it stay valid. NULL is allowed.
  */
 void weir_writer_free(WeirWriter *writer);
 
@@ -3760,8 +3764,8 @@ size_t weir_entry_batch_count(const WeirEntry *entry);
 WeirStatus weir_entry_batch(const WeirEntry *entry, size_t index, struct ArrowArray *array, WeirError **error);
 
 /**
- * Exports the schema of an entry's batches: the writer's, without the metadata keys that the log reserves. A sentinel's has no
- * columns.
+ * Exports the schema of an entry's batches: the writer's, without the metadata keys that the log reserves. With a primary key, columns outside of
+ * it are nullable, and there is one more, the last: `_tombstone` (boolean), true in rows that delete their key. A sentinel's has no columns.
  *
  * @param entry   the entry
  * @param schema  receives the schema; call its `release`

@@ -237,7 +237,7 @@ fn run(seed: u64) -> Shard {
 #[test]
 fn rows_are_neither_lost_nor_doubled_wherever_writers_die() {
     let (mut passed_over, mut skipped, mut crowded) = (0, 0, 0);
-    let seeds = std::env::var("WEIR_SEEDS").ok().and_then(|count| count.parse().ok()).unwrap_or(400);
+    let seeds = std::env::var("WEIR_SEEDS").ok().and_then(|count| count.parse().ok()).unwrap_or(200);
     for seed in 0..seeds {
         let shard = std::panic::catch_unwind(|| run(seed)).unwrap_or_else(|panic| {
             eprintln!("seed {seed}");

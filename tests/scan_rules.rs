@@ -1,5 +1,7 @@
 //! The rules of merged reads, one by one.
 
+#![allow(clippy::cloned_ref_to_slice_refs, reason = "layers of one row and of more look alike")]
+
 mod scan_support;
 mod support;
 
@@ -90,6 +92,35 @@ fn the_newest_duplicate_wins_wherever_both_are() {
     world.rotate();
     world.put(&[new]);
     assert_eq!(all(&world.view()), [shown("a", 2)]);
+}
+
+/// PITFALLS I1, I3: where few rows are wanted, newer generations are asked for their keys, each of them.
+#[test]
+fn the_newest_wins_where_few_rows_are_looked_at() {
+    let many: Vec<Row> = (0..100).map(|at| row(&format!("k{at:03}"), at, i64::from(at))).collect();
+    let other = |at: i32| row(&format!("other{at}"), at, 0);
+    let layers: [&[Row]; 6] = [
+        &many,
+        &[other(1), gone("k007")],
+        &[other(2), row("k005", 0, -5)],
+        &[other(3), row("k006", 0, -6)],
+        &[other(4)],
+        &[row("k008", 0, -8)],
+    ];
+    let world = layered(&keyed(), &layers);
+    let eq = |name: &str| vec![compare("name", CompareOp::Eq, text(name))];
+    let few = vec![compare("name", CompareOp::GtEq, text("k004")), compare("name", CompareOp::Lt, text("k010"))];
+    let filters = [eq("k004"), eq("k005"), eq("k006"), eq("k007"), eq("k008"), few, vec![compare("value", CompareOp::Eq, int(5))], vec![]];
+    for filter in filters {
+        for tombstones in [false, true] {
+            for pushdown in [Pushdown::Auto, Pushdown::Always] {
+                let limit = filter.is_empty().then_some(9);
+                let request = ScanRequest { filter: filter.clone(), limit, tombstones, pushdown, ..ScanRequest::default() };
+                // Nobody has asked yet what hides what.
+                assert_eq!(scan(&world.fresh(), &request), world.model.scan(&request), "{request:?}");
+            }
+        }
+    }
 }
 
 // PITFALLS I2.

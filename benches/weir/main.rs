@@ -15,6 +15,7 @@ mod open;
 mod put;
 mod raw;
 mod report;
+mod scan;
 mod size;
 mod spill;
 mod tail;
@@ -76,7 +77,7 @@ fn main() {
     std::fs::create_dir_all(&work).unwrap_or_else(|error| usage(&format!("{}: {error}", work.display())));
     options.dir = work;
     let mut report = Report::new();
-    let suites: [(&str, Suite); 11] = [
+    let suites: [(&str, Suite); 12] = [
         ("calls", calls::run),
         ("put", put::run),
         ("append", append::run),
@@ -87,6 +88,7 @@ fn main() {
         ("open", open::run),
         ("memtable", memtable::run),
         ("mem", mem::run),
+        ("scan", scan::run),
         ("size", size::run),
     ];
     for (name, run) in suites {

@@ -62,7 +62,7 @@ pub unsafe extern "C" fn weir_batch_array(batch: *const WeirBatch, array: *mut F
     let out = unsafe { ArrowOut::clear("array", array) };
     let body = |batch: &Handle<WeirBatch>| {
         out.check()?;
-        out.set(arrow::export_batch(&batch.core.rows));
+        out.set(arrow::export_batch(batch.core.rows.clone()));
         Ok(())
     };
     // SAFETY: the caller's promise.

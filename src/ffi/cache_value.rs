@@ -129,7 +129,7 @@ pub unsafe extern "C" fn weir_cache_value_batch(
         let value = &value.core.value;
         let batch = value.as_batch().ok_or_else(|| value.mismatch("a batch"))?;
         schema.set(arrow::export_schema(batch.schema_ref())?);
-        array.set(arrow::export_batch(batch));
+        array.set(arrow::export_batch(batch.clone()));
         Ok(())
     };
     // SAFETY: the caller's promise.

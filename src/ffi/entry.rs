@@ -156,15 +156,15 @@ pub unsafe extern "C" fn weir_entry_batch(
             .batches
             .get(index)
             .ok_or_else(|| err!(InvalidArgument, "entry {} has {} batches, and no batch {index}", entry.position, entry.batches.len()))?;
-        out.set(arrow::export_batch(batch));
+        out.set(arrow::export_batch(batch.clone()));
         Ok(())
     };
     // SAFETY: the caller's promise.
     unsafe { guard_on(entry, error, body) }
 }
 
-/// Exports the schema of an entry's batches: the writer's, without the metadata keys that the log reserves. A sentinel's has no
-/// columns.
+/// Exports the schema of an entry's batches: the writer's, without the metadata keys that the log reserves. With a primary key, columns outside of
+/// it are nullable, and there is one more, the last: `_tombstone` (boolean), true in rows that delete their key. A sentinel's has no columns.
 ///
 /// @param entry   the entry
 /// @param schema  receives the schema; call its `release`

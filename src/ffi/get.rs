@@ -162,7 +162,7 @@ pub(crate) unsafe fn get<O: Opaque<Core: Source>>(
             let states = unsafe { args::slice_mut("states", states, states_len) }?;
             states.iter_mut().zip(found.states).for_each(|(to, state)| *to = WeirKey::from(state) as u8);
         }
-        out.set(arrow::export_batch(&found.rows));
+        out.set(arrow::export_batch(found.rows));
         Ok(())
     };
     // SAFETY: the caller's promise.

@@ -21,10 +21,10 @@ use super::options::{self, Options, field_ends, flag};
 use super::reads::{self, KeyShape, Source};
 use super::scan::{WeirScan, WeirScanOptions, scan};
 use super::session::WeirSession;
-use crate::scan::snapshot::{Snapshot, SnapshotOptions};
 use super::writer_open::{WeirIndexDefinition, indexes, primary_key};
 use crate::error::{Result, bail};
 use crate::scan::View;
+use crate::scan::snapshot::{Snapshot, SnapshotOptions};
 use crate::session::Session;
 use crate::shard::ShardPath;
 

@@ -347,7 +347,7 @@ pub unsafe extern "C" fn weir_spill_batch(
         // SAFETY: the caller's promise.
         let mapped = unsafe { options::read(options) }?.decode()?;
         let batch = runtime::block_on(read_batch(spill.core.batches()?, index, mapped), timeout_ms)?;
-        out.set(arrow::export_batch(&batch));
+        out.set(arrow::export_batch(batch));
         Ok(())
     };
     // SAFETY: the caller's promise.

@@ -67,7 +67,8 @@ impl Writing {
     }
 }
 
-/// Puts a batch. With `durable`, returns when its entry is durable; else when it is admitted.
+/// Puts a batch. With `durable`, returns when its entry is durable; else when it is admitted. With MemTables it can be read from then on, and
+/// with a primary key its rows replace those of the same keys; null in a key is WEIR_STATUS_INVALID_DATA, with the details `row` and `column`.
 ///
 /// @param writer      the writer
 /// @param array       the batch, a struct array of the writer's schema; consumed on every return
@@ -475,13 +476,14 @@ pub unsafe extern "C" fn weir_writer_manifest(
     unsafe { guard_on(writer, error, body) }
 }
 
-/// Refuses further puts, waits until all are durable, and lets go of the shard. May be called again: after WEIR_STATUS_TIMED_OUT to
-/// wait on, after success to no effect.
+/// Refuses further puts, waits until all are durable and all MemTables flushed, and lets go of the shard. May be called again: after
+/// WEIR_STATUS_TIMED_OUT to wait on, after success to no effect.
 ///
 /// @param writer      the writer
 /// @param timeout_ms  < 0 = for ever, 0 = do not wait
 /// @param error       receives the error, unless NULL
-/// @return WEIR_STATUS_OK, WEIR_STATUS_TIMED_OUT; WEIR_STATUS_FENCED or WEIR_STATUS_POISONED: what was not durable may be lost
+/// @return WEIR_STATUS_OK, WEIR_STATUS_TIMED_OUT; WEIR_STATUS_FENCED or WEIR_STATUS_POISONED: what was not durable may be lost; WEIR_STATUS_STORAGE if a
+/// MemTable could not be flushed: its rows are in the log, and come back when the shard is opened again
 ///
 /// # Safety
 ///
@@ -532,7 +534,8 @@ pub unsafe extern "C" fn weir_writer_abort(writer: *const WeirWriter, error: *mu
     unsafe { guard_on(writer, error, body) }
 }
 
-/// Frees a writer. One that was not closed is aborted: puts that are not durable are lost. NULL is allowed.
+/// Frees a writer. One that was not closed is aborted: puts that are not durable are lost. What is durable and in no generation yet is in the
+/// log, and comes back when the shard is opened again. Scans, batches and arrays of it stay valid. NULL is allowed.
 ///
 /// # Safety
 ///

@@ -10,7 +10,7 @@ use super::sized_out::{SizedOut, sized};
 use super::writer::WeirWriter;
 use crate::error::Result;
 use crate::session::{MetricSource, Metrics, Session};
-use crate::writer::{Quantiles, ShardWriter};
+use crate::writer::{Quantiles, ShardWriter, WriterStats};
 
 /// What a writer has done since it was opened. Set `struct_size` before the call.
 #[derive(Debug, Clone, Copy)]
@@ -114,8 +114,7 @@ unsafe impl SizedOut for WeirWriterMemory {
     const NAME: &'static str = "WeirWriterMemory";
 }
 
-fn stats(writer: &ShardWriter) -> WeirWriterStats {
-    let stats = writer.stats();
+fn stats(stats: WriterStats) -> WeirWriterStats {
     let nanos = u64::try_from(stats.blocked.as_nanos()).unwrap_or(u64::MAX);
     let (Quantiles { p50: put_p50_ns, p99: put_p99_ns, max: put_max_ns, .. }, append, group) = (stats.put_ns, stats.append_ns, stats.group);
     WeirWriterStats {
@@ -169,7 +168,7 @@ pub unsafe extern "C" fn weir_writer_stats(
     error: *mut *mut WeirError,
 ) -> WeirStatus {
     // SAFETY: the caller's promise, here and below.
-    let body = |writer: &Handle<WeirWriter>| unsafe { sized(stats, self::stats(&writer.core.writer)) };
+    let body = |writer: &Handle<WeirWriter>| unsafe { sized(stats, self::stats(writer.core.writer.stats())) };
     // SAFETY: the same.
     unsafe { guard_on(writer, error, body) }
 }
@@ -226,10 +225,11 @@ impl Figures {
 impl MetricSource for Figures {
     fn collect(&self, metrics: &mut Metrics) {
         let Some(writer) = self.0.upgrade() else { return };
-        let (stats, tables) = (stats(&writer), writer.stats().memtable);
-        if let Some(tables) = &tables {
+        let stats = writer.stats();
+        if let Some(tables) = &stats.memtable {
             memtable_stats::collect(tables, metrics);
         }
+        let stats = self::stats(stats);
         let mut counter = |name, help, value| metrics.counter(name, help, &[], value);
         counter("weir_writer_puts_total", "Puts admitted.", stats.puts);
         counter("weir_writer_rows_total", "Rows admitted.", stats.rows);

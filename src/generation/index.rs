@@ -79,7 +79,7 @@ impl Index {
     }
 
     /// What each of `keys`, sorted, leads to, where keys are unique: each block is read once, neighbours together.
-    pub(super) async fn get_many(&self, keys: &[&[u8]]) -> Result<Vec<Option<Hit>>> {
+    pub(super) async fn get_many(&self, keys: &[&[u8]], keep: bool) -> Result<Vec<Option<Hit>>> {
         let places: Vec<Option<usize>> = keys.iter().map(|key| self.sparse.find(key)).collect();
         let mut wanted: Vec<usize> = places.iter().flatten().copied().collect();
         wanted.dedup();
@@ -87,7 +87,7 @@ impl Index {
         let mut hits = vec![None; keys.len()];
         let mut next = 0;
         for runs in runs.chunks(CONCURRENT) {
-            let read = try_join_all(runs.iter().map(|run| self.blocks(run.clone(), true))).await?;
+            let read = try_join_all(runs.iter().map(|run| self.blocks(run.clone(), keep))).await?;
             for (run, blocks) in runs.iter().zip(read) {
                 while next < keys.len() && places[next].is_none_or(|place| place < run.end) {
                     if let Some(block) = places[next].and_then(|place| blocks.get(place - run.start)) {
@@ -156,7 +156,7 @@ impl Index {
 
     /// All blocks, checked.
     pub(super) async fn verify(self: &Arc<Self>) -> Result<u64> {
-        let mut cursor = self.cursor(&KeyRange::default());
+        let mut cursor = self.cursor(&KeyRange::default(), false);
         let (mut entries, mut before) = (0, Vec::new());
         while cursor.advance().await?.is_some() {
             if entries > 0 && *before > *cursor.key() {
@@ -172,14 +172,14 @@ impl Index {
         Ok(entries)
     }
 
-    /// A walk over the entries of `range`, in order. One over all entries reads them all from storage.
-    pub(super) fn cursor(self: &Arc<Self>, range: &KeyRange) -> Cursor {
+    /// A walk over the entries of `range`, in order, whose blocks go through the cache if they are to be kept. Those of a walk over all
+    /// entries do not: they would drive out what is asked for again and again.
+    pub(super) fn cursor(self: &Arc<Self>, range: &KeyRange, keep: bool) -> Cursor {
         let next = match &range.from {
             Bound::Unbounded => 0,
             Bound::Included(key) | Bound::Excluded(key) => self.sparse.seek(key),
         };
-        // Who walks through all would drive out what is asked for again and again.
-        let keep = !range.is_all();
+        let keep = keep && !range.is_all();
         Cursor { index: self.clone(), range: range.clone(), keep, next, blocks: Vec::new().into_iter(), walk: None, begun: false }
     }
 }
@@ -274,6 +274,10 @@ impl Cursor {
             self.begun = true;
             self.walk = Some(walk.map_err(|what| self.index.damaged(what))?);
         }
+    }
+
+    pub(super) fn bypass(&mut self) {
+        self.keep = false;
     }
 
     /// The key of the entry that came last; empty before the first and after the end.

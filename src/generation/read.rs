@@ -279,11 +279,23 @@ impl Generation {
     /// # Errors
     /// `InvalidArgument` if the keys are not sorted; as [`Self::find`].
     pub async fn find_many(&self, keys: &[&[u8]]) -> Result<Vec<Option<Hit>>> {
+        self.find_all(keys, true).await
+    }
+
+    /// [`Self::find_many`] for who asks once for so many that they would drive all else out of the cache: nothing goes through it.
+    ///
+    /// # Errors
+    /// As [`Self::find_many`].
+    pub async fn find_each(&self, keys: &[&[u8]]) -> Result<Vec<Option<Hit>>> {
+        self.find_all(keys, false).await
+    }
+
+    async fn find_all(&self, keys: &[&[u8]], keep: bool) -> Result<Vec<Option<Hit>>> {
         if !keys.is_sorted() {
             bail!(InvalidArgument, "the keys are not sorted");
         }
         let wanted: Vec<usize> = (0..keys.len()).filter(|at| self.may_contain(keys[*at])).collect();
-        let found = self.index.get_many(&wanted.iter().map(|at| keys[*at]).collect::<Vec<_>>()).await?;
+        let found = self.index.get_many(&wanted.iter().map(|at| keys[*at]).collect::<Vec<_>>(), keep).await?;
         let mut hits = vec![None; keys.len()];
         for (at, hit) in wanted.into_iter().zip(found) {
             hits[at] = hit.map(|hit| self.checked(hit)).transpose()?;
@@ -419,7 +431,17 @@ impl Generation {
         if self.key.is_none() {
             bail!(InvalidArgument, "generation {} has no primary key", self.table.generation);
         }
-        Ok(self.index.cursor(range))
+        Ok(self.index.cursor(range, true))
+    }
+
+    /// [`Self::keys`] for who walks through so many that they would drive all else out of the cache: nothing goes through it.
+    ///
+    /// # Errors
+    /// As [`Self::keys`].
+    pub fn walk(&self, range: &KeyRange) -> Result<Cursor> {
+        let mut cursor = self.keys(range)?;
+        cursor.bypass();
+        Ok(cursor)
     }
 
     /// The entries of the secondary index `name` in order, each with its row: only newest rows that are no deletions.
@@ -427,7 +449,7 @@ impl Generation {
     /// # Errors
     /// `InvalidArgument` if there is no such index; `NotFound` if the generation is gone; `Corruption`; the store's.
     pub async fn entries(&self, name: &str, range: &KeyRange) -> Result<Cursor> {
-        Ok(self.secondary_index(self.secondary_at(name)?).await?.cursor(range))
+        Ok(self.secondary_index(self.secondary_at(name)?).await?.cursor(range, true))
     }
 
     fn secondary_at(&self, name: &str) -> Result<usize> {

@@ -41,6 +41,25 @@ pub struct Swept {
 /// # Errors
 /// `NotFound` if there is no shard; the store's, after which the rest is left for another time.
 pub async fn sweep(store: &Store, shard: &ShardPath, env: &Env, age: Duration) -> Result<Swept> {
+    let mut swept = Swept::default();
+    for (name, objects) in removable(store, shard, env, age).await? {
+        remove(store, &format!("{}/{name}", shard.dir()), objects, age, &mut swept).await?;
+    }
+    Ok(swept)
+}
+
+/// What [`sweep`] would remove now, without doing it.
+///
+/// # Errors
+/// As [`sweep`].
+pub async fn plan(store: &Store, shard: &ShardPath, env: &Env, age: Duration) -> Result<Swept> {
+    let removable = removable(store, shard, env, age).await?;
+    let objects = || removable.iter().flat_map(|(_, objects)| objects);
+    Ok(Swept { directories: removable.len() as u64, objects: objects().count() as u64, bytes: objects().map(|object| object.size).sum() })
+}
+
+/// The directories that may go, with what is in them.
+async fn removable(store: &Store, shard: &ShardPath, env: &Env, age: Duration) -> Result<Vec<(String, Vec<ObjectInfo>)>> {
     // Before the listings: what came while they were made is young by this.
     let now = env.clock.unix();
     let options = ManifestOptions { trim_age: age, ..ManifestOptions::default() };
@@ -61,22 +80,18 @@ pub async fn sweep(store: &Store, shard: &ShardPath, env: &Env, age: Duration) -
             candidates.push((name, objects));
         }
     }
-    let mut swept = Swept::default();
     if candidates.is_empty() {
-        return Ok(swept);
+        return Ok(candidates);
     }
     let mut versions = manifests.listed().await?;
     versions.sort_unstable_by_key(|(version, _)| std::cmp::Reverse(*version));
     let written = versions.first().map_or(Duration::ZERO, |(_, written)| *written);
     let needed = named_since(&manifests, &manifest, &versions, now, age).await?;
-    for (name, objects) in candidates.into_iter().filter(|(name, _)| !needed.contains(name)) {
+    candidates.retain(|(name, objects)| {
         let last = objects.iter().map(|object| object.modified).max().unwrap_or_default();
-        if written <= last.saturating_add(age / STALE_PART) {
-            continue;
-        }
-        remove(store, &format!("{}/{name}", shard.dir()), objects, age, &mut swept).await?;
-    }
-    Ok(swept)
+        !needed.contains(name) && written > last.saturating_add(age / STALE_PART)
+    });
+    Ok(candidates)
 }
 
 /// The directories that were named by a manifest that was the newest at some time within the age.

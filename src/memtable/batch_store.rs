@@ -123,8 +123,12 @@ impl BatchStore {
         debug_assert!(slot.get().is_none());
         slot.get_or_init(|| stored);
         let after = Committed { batches: before.batches + 1, rows: before.rows + rows as u32 };
-        for row in before.rows..after.rows {
-            self.batch_of.at(row as usize).store(before.batches, Ordering::Relaxed);
+        let (mut row, end) = (before.rows as usize, after.rows as usize);
+        while row < end {
+            let run = self.batch_of.from(row);
+            let run = &run[..run.len().min(end - row)];
+            run.iter().for_each(|of| of.store(before.batches, Ordering::Relaxed));
+            row += run.len();
         }
         self.committed.store(after.pack(), Ordering::Release);
         after

@@ -41,7 +41,21 @@ impl<T: Default, const BASE: usize> Chunks<T, BASE> {
     #[inline]
     pub(super) fn at(&self, index: usize) -> &T {
         let (chunk, offset) = Self::locate(index);
-        &self.chunks[chunk].get_or_init(|| (0..BASE << chunk).map(|_| T::default()).collect())[offset]
+        &self.made(chunk)[offset]
+    }
+
+    /// The elements from `index` on, at least one, as far as they lie together; their chunk is made if it is not there.
+    ///
+    /// # Panics
+    /// As [`Self::at`].
+    pub(super) fn from(&self, index: usize) -> &[T] {
+        let (chunk, offset) = Self::locate(index);
+        &self.made(chunk)[offset..]
+    }
+
+    #[inline]
+    fn made(&self, chunk: usize) -> &[T] {
+        self.chunks[chunk].get_or_init(|| (0..BASE << chunk).map(|_| T::default()).collect())
     }
 
     /// The memory that the chunks take.
@@ -69,6 +83,16 @@ mod tests {
         assert_eq!(list.get(1019).unwrap().load(Ordering::Relaxed), 0, "made with its chunk");
         assert!(list.get(1020).is_none() && list.get(usize::MAX / 2).is_none());
         assert_eq!(list.memory_bytes(), 1020 * 4);
+    }
+
+    #[test]
+    fn runs_end_with_their_chunks() {
+        let list = Chunks::<AtomicU32, 4>::default();
+        for (index, len) in [(0, 4), (3, 1), (4, 8), (11, 1), (12, 16)] {
+            let run = list.from(index);
+            assert_eq!(run.len(), len);
+            assert_eq!(std::ptr::from_ref(&run[0]), std::ptr::from_ref(list.at(index)));
+        }
     }
 
     #[test]

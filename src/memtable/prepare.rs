@@ -138,16 +138,18 @@ impl TableSpec {
             self.check_nulls(batch, tombstones)?;
             stored.push(rebuild(self.stored_schema(), batch.columns().to_vec(), batch.num_rows())?);
         }
-        if Footprint::of(&stored).is_wasteful() {
+        let mut together = Some(Footprint::of(&stored));
+        if together.as_ref().is_some_and(Footprint::is_wasteful) {
+            together = None;
             stored = stored.iter().map(compact).collect::<Result<_>>()?;
         }
-        stored
-            .into_iter()
-            .map(|batch| {
-                let footprint = Footprint::of(std::slice::from_ref(&batch));
-                self.finish(batch, footprint)
-            })
-            .collect()
+        // Of one batch it is the same, and known.
+        let mut known = together.filter(|_| stored.len() == 1);
+        let finish = |batch: RecordBatch| {
+            let footprint = known.take().unwrap_or_else(|| Footprint::of(std::slice::from_ref(&batch)));
+            self.finish(batch, footprint)
+        };
+        stored.into_iter().map(finish).collect()
     }
 
     /// Encodes keys and what indexes need.

@@ -169,11 +169,11 @@ impl<'v> Search<'v> {
         open.sort_unstable_by(|a, b| self.keys.key(*a).cmp(self.keys.key(*b)));
         let view = self.view;
         for handle in view.generations().handles() {
+            if open.is_empty() {
+                break;
+            }
             let generation = handle.open().await?;
             let evolution = handle.evolution(generation, view.spec())?;
-            if open.is_empty() {
-                continue;
-            }
             let wanted: Vec<&[u8]> = open.iter().map(|at| self.keys.key(*at)).collect();
             let hits = generation.find_many(&wanted).await?;
             let mut rows = Vec::new();

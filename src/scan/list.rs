@@ -144,7 +144,7 @@ impl GenerationList {
 
     /// Whether [`Self::hidden`] is known.
     pub(super) fn is_known(&self, at: usize) -> bool {
-        self.entries.get(at).is_none_or(|entry| entry.mask.cell.initialized())
+        self.entries.get(at).is_none_or(|entry| entry.mask.cell.initialized() || entry.mask.newer.is_empty())
     }
 
     /// The rows of the generation at `at` whose key a newer one has.
@@ -159,14 +159,21 @@ impl GenerationList {
 
     async fn find_hidden(&self, at: usize, entry: &Entry) -> Result<Hidden> {
         let Mask { base, newer, .. } = &*entry.mask;
-        if newer.len() > ONE_BY_ONE {
+        let generation = entry.handle.open().await?;
+        let mut others = Vec::new();
+        for handle in newer {
+            let other = handle.open().await?;
+            if merge::common(generation, other).is_some() {
+                others.push(other);
+            }
+        }
+        if others.len() > ONE_BY_ONE {
             let merged = self.merged.get_or_try_init(|| merge::all(self.handles())).await?;
             return Ok(merged.get(at).cloned().flatten());
         }
         let mut hidden = base.clone().flatten();
-        let generation = entry.handle.open().await?;
-        for handle in newer {
-            hidden = merge::hide(generation, handle.open().await?, hidden).await?;
+        for other in others {
+            hidden = merge::hide(generation, other, hidden).await?;
         }
         Ok(hidden)
     }

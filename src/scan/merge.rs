@@ -52,7 +52,7 @@ impl Bits {
 }
 
 /// The keys that both may have; `None`: there are none.
-fn common(a: &Generation, b: &Generation) -> Option<KeyRange> {
+pub(super) fn common(a: &Generation, b: &Generation) -> Option<KeyRange> {
     let ((a_first, a_last), (b_first, b_last)) = (a.key_range()?, b.key_range()?);
     let (first, last) = (a_first.max(b_first), a_last.min(b_last));
     (first <= last).then(|| KeyRange { from: Bound::Included(first.to_vec()), to: Bound::Included(last.to_vec()) })
@@ -63,20 +63,20 @@ pub(super) async fn hide(older: &Generation, newer: &Generation, known: Hidden) 
     let Some(range) = common(older, newer) else { return Ok(known) };
     let mut bits = Bits::from(older, &known)?;
     if newer.key_count().saturating_mul(LOOKUP) <= older.key_count() {
-        let mut keys = newer.keys(&range)?;
+        let mut keys = newer.walk(&range)?;
         while let Some(chunk) = chunk(&mut keys).await? {
             let wanted: Vec<&[u8]> = chunk.iter().map(|(key, _)| &key[..]).collect();
-            older.find_many(&wanted).await?.iter().flatten().for_each(|hit| bits.set(hit.row));
+            older.find_each(&wanted).await?.iter().flatten().for_each(|hit| bits.set(hit.row));
         }
     } else if older.key_count().saturating_mul(LOOKUP) <= newer.key_count() {
-        let mut keys = older.keys(&range)?;
+        let mut keys = older.walk(&range)?;
         while let Some(chunk) = chunk(&mut keys).await? {
             let wanted: Vec<&[u8]> = chunk.iter().map(|(key, _)| &key[..]).collect();
-            let found = newer.find_many(&wanted).await?;
+            let found = newer.find_each(&wanted).await?;
             chunk.iter().zip(found).filter(|(_, found)| found.is_some()).for_each(|((_, hit), _)| bits.set(hit.row));
         }
     } else {
-        let (mut old, mut new) = (older.keys(&range)?, newer.keys(&range)?);
+        let (mut old, mut new) = (older.walk(&range)?, newer.walk(&range)?);
         let (mut old_hit, mut new_hit) = (old.advance().await?, new.advance().await?);
         while let (Some(hit), Some(_)) = (old_hit, new_hit) {
             let order = old.key().cmp(new.key());
@@ -111,7 +111,7 @@ pub(super) async fn all(handles: impl Iterator<Item = &Arc<GenerationHandle>>) -
     for handle in handles {
         let generation = handle.open().await?;
         bits.push(Bits::new(generation)?);
-        let mut cursor = generation.keys(&KeyRange::default())?;
+        let mut cursor = generation.walk(&KeyRange::default())?;
         let head = cursor.advance().await?;
         heap.add(cursor, head);
         generations.push(generation);

@@ -141,7 +141,34 @@ pub async fn replay(
     spec: &Arc<TableSpec>,
     visibility: Visibility,
     range: ReplayRange,
+    rotate: impl Rotate,
+) -> Result<Replayed> {
+    run(tailer, spec, visibility, range, rotate, true).await
+}
+
+/// As [`replay`], but tables come without their indexes, which take many times as long to make as the rows take to read. Nothing of a
+/// table is visible before [`MemTable::index`] has fed them, on whatever thread and whenever that suits who owns the table: before it is
+/// flushed or read from, and before a put into it is to be visible.
+///
+/// # Errors
+/// As [`replay`].
+pub async fn replay_unindexed(
+    tailer: &WalTailer,
+    spec: &Arc<TableSpec>,
+    visibility: Visibility,
+    range: ReplayRange,
+    rotate: impl Rotate,
+) -> Result<Replayed> {
+    run(tailer, spec, visibility, range, rotate, false).await
+}
+
+async fn run(
+    tailer: &WalTailer,
+    spec: &Arc<TableSpec>,
+    visibility: Visibility,
+    range: ReplayRange,
     mut rotate: impl Rotate,
+    indexed: bool,
 ) -> Result<Replayed> {
     let mut log = Log::new(tailer, range)?;
     let mut tables = Tables::new(spec, visibility, range);
@@ -152,12 +179,16 @@ pub async fn replay(
             continue;
         }
         let prepared = reader.prepare(&entry).map_err(|e| e.context(format_args!("the log's entry at position {}", entry.position)))?;
-        if tables.must_rotate(&entry, &prepared, &mut log).await? {
-            if let Some(ended) = tables.end()? {
-                rotate.rotate(ended).await?;
-            }
+        if tables.must_rotate(&entry, &prepared, &mut log).await?
+            && let Some(ended) = tables.end()?
+        {
+            rotate.rotate(ended).await?;
         }
-        rotate.grown(tables.take(&entry, prepared)?)?;
+        let table = tables.take(&entry, prepared)?;
+        if indexed {
+            table.index()?;
+        }
+        rotate.grown(table)?;
     }
     tables.finish()
 }
@@ -375,7 +406,6 @@ impl<'s> Tables<'s> {
         for one in prepared {
             current.table.append_logged(one)?;
         }
-        current.table.index()?;
         current.covers = entry.position;
         self.entries += 1;
         self.bytes += entry.bytes;

@@ -10,6 +10,7 @@
 //! shard's owner may trim entries and sweep generations meanwhile, once they are old enough. Where that is in the way of opening, the newest
 //! manifest is read again and the snapshot begun anew. Afterwards a read is `NotFound`, and a new snapshot is to be taken.
 
+use std::fmt;
 use std::sync::Arc;
 
 use arrow_schema::{Schema, SchemaRef};
@@ -26,7 +27,7 @@ use crate::memtable::{Limits, MemTable, TOMBSTONE, TableSpec, Visibility, batch_
 use crate::shard::ShardPath;
 use crate::shard::manifest::{Manifest, ManifestOptions, ManifestStore};
 use crate::store::Store;
-use crate::wal::{TailerOptions, WalTailer};
+use crate::wal::{TailerOptions, WalTailer, positions};
 
 /// How often a snapshot is begun anew when what it was about to read went away.
 const ATTEMPTS: usize = 8;
@@ -56,7 +57,6 @@ impl Default for SnapshotOptions {
 }
 
 /// See the module's documentation.
-#[derive(Debug)]
 pub struct Snapshot {
     view: View,
     manifest: Manifest,
@@ -122,6 +122,12 @@ impl Snapshot {
     }
 }
 
+impl fmt::Debug for Snapshot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Snapshot").field("manifest", &self.manifest.version).field("cut", &self.cut).finish_non_exhaustive()
+    }
+}
+
 /// What is known before the manifest is.
 struct Opening<'c> {
     store: Store,
@@ -142,7 +148,7 @@ impl Opening<'_> {
         let tailer = self.tailer(after)?;
         let tip = match self.options.wal {
             // Looked for after the manifest was read: what that does not cover, and was there, is in the tail.
-            true => (tailer.next_position().await? - 1).max(after),
+            true => self.tip(&tailer, after).await?,
             false => after,
         };
         let generations = self.generations(&manifest).await?;
@@ -161,6 +167,24 @@ impl Opening<'_> {
         last.iter().for_each(|last| last.table.freeze());
         let tables = last.iter().chain(tail.ended.iter().rev()).map(|one| one.table.snapshot()).collect();
         Ok(Snapshot { view: View::new(spec, tables, Arc::new(GenerationList::new(generations))), manifest, cut })
+    }
+
+    /// The last position of the log.
+    async fn tip(&self, tailer: &WalTailer, after: u64) -> Result<u64> {
+        let next = tailer.next_position().await?.max(after.saturating_add(1));
+        // A hole ends the search for the tip as the end of the log does. There may be a later entry by now, but not without this one.
+        if positions::exists(&self.store, &self.shard, next.saturating_add(1)).await?
+            && !positions::exists(&self.store, &self.shard, next).await?
+        {
+            return Err(err!(
+                Corruption,
+                "there is no entry at position {next} of shard {} at {}, but there are later ones",
+                self.shard.id(),
+                self.store.url()
+            )
+            .with_u64("position", next));
+        }
+        Ok(next - 1)
     }
 
     fn tailer(&self, after: u64) -> Result<WalTailer> {

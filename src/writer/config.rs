@@ -67,7 +67,10 @@ impl MemTableConfig {
         if let Some(compaction) = &self.compaction {
             let (min, max) = (compaction.min_inputs, compaction.max_inputs);
             if min < 2 || max < min {
-                bail!(InvalidArgument, "compaction merges {min} to {max} generations, must be at least 2, and the most no less than the fewest");
+                bail!(
+                    InvalidArgument,
+                    "compaction merges {min} to {max} generations, must be at least 2, and the most no less than the fewest"
+                );
             }
             if compaction.max_bytes == 0 {
                 bail!(InvalidArgument, "the most bytes of a compaction are 0, must be at least 1");

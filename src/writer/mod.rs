@@ -138,7 +138,14 @@ impl ShardWriter {
     ///
     /// # Errors
     /// As [`Self::open`].
-    pub async fn open_within(store: Store, shard: ShardPath, schema: &Schema, config: WriterConfig, env: Env, within: Within) -> Result<Self> {
+    pub async fn open_within(
+        store: Store,
+        shard: ShardPath,
+        schema: &Schema,
+        config: WriterConfig,
+        env: Env,
+        within: Within,
+    ) -> Result<Self> {
         config.validate()?;
         let plain = BatchEncoder::new(schema, config.compression)?;
         let spec = config.memtable.as_ref().map(|memtable| open::spec_of(plain.schema(), memtable)).transpose()?;

@@ -7,9 +7,9 @@ use std::time::Duration;
 use arrow_array::RecordBatch;
 use parking_lot::MutexGuard;
 
+use super::backpressure::Need;
 use super::state::{Pending, State};
 use super::stats::nanos;
-use super::backpressure::Need;
 use super::tables::Place;
 use super::waiter::{Callback, Parked, Waiter, deadline};
 use super::{Ack, ShardWriter, Shared};

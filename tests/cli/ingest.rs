@@ -6,6 +6,7 @@ use std::sync::Arc;
 use arrow_array::{Int32Array, RecordBatch};
 use serde_json::json;
 
+use crate::shard::*;
 use crate::support::*;
 
 #[test]
@@ -29,7 +30,7 @@ fn the_result_as_json() {
     assert!(result["bytes"].take().as_u64().unwrap() > 0);
     let expected = json!({
         "shard": SHARD, "complete": true, "files": 2, "rows": 7, "batches": 4, "durable_rows": 7, "entries": 4, "bytes": null,
-        "epoch": 1, "last_position": 4,
+        "flushed_generations": null, "epoch": 1, "last_position": 4,
     });
     assert_eq!(result, expected);
 }
@@ -141,6 +142,34 @@ fn a_fenced_ingest_says_so() {
     let said = tool.end().fails(5);
     assert!(said.contains("the first 3 rows are durable") && said.contains("fenced by epoch 2"), "{said}");
     drop(writer);
+}
+
+#[test]
+fn rows_with_a_key_replace_earlier_ones() {
+    let dir = Dir::new();
+    let first = dir.file("first.arrow", &[batch(0, 4)]);
+    let said = weir(["ingest", &dir.root(), SHARD, &first, "--key", "id"]).ok();
+    assert!(said.ends_with(", epoch 1, flushed to 1 generation\n"), "{said}");
+    let second = dir.file("second.arrow", &[saying(2, 3, "newer")]);
+    let result = weir(["ingest", &dir.root(), SHARD, &second, "--key", "id", "--json"]).json().remove(0);
+    assert_eq!((&result["durable_rows"], &result["flushed_generations"]), (&json!(3), &json!(1)));
+    assert_eq!(scanned_ids(&dir, &[]), [0, 1, 2, 3, 4]);
+    assert_eq!(scanned_ids(&dir, &["--where", "text = newer"]), [2, 3, 4]);
+    // Another key is refused before anything is claimed.
+    let before = dir.manifest_now();
+    let said = weir(["ingest", &dir.root(), SHARD, &second, "--key", "text"]).fails(1);
+    assert!(said.contains("the primary key was (id)") && said.contains("generation 1"), "{said}");
+    assert!(weir(["ingest", &dir.root(), SHARD, &second, "--key", "nothing"]).fails(2).contains("nothing"));
+    assert_eq!(dir.manifest_now(), before);
+}
+
+#[test]
+fn rows_without_a_key_are_all_kept() {
+    let dir = Dir::new();
+    let file = dir.file("data.arrow", &[batch(0, 3), batch(1, 2)]);
+    let result = weir(["ingest", &dir.root(), SHARD, &file, "--memtable", "--json"]).json().remove(0);
+    assert_eq!(result["flushed_generations"], 1);
+    assert_eq!(scanned_ids(&dir, &["--no-wal"]), [0, 1, 2, 1, 2]);
 }
 
 #[cfg(feature = "zstd")]

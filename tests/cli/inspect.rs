@@ -13,7 +13,7 @@ fn the_shards_of_a_root() {
     std::fs::create_dir(dir.shard_dir().parent().unwrap().join("not-a-shard")).unwrap();
     let text = weir(["inspect", &dir.root()]).ok();
     let lines: Vec<Vec<&str>> = text.lines().map(|line| line.split_whitespace().collect()).collect();
-    assert_eq!(lines[0], ["shard", "status", "epoch", "version", "first", "next", "entries", "bytes"]);
+    assert_eq!(lines[0], ["shard", "status", "epoch", "version", "first", "next", "entries", "bytes", "generations"]);
     assert_eq!(lines[1][..7], [other, "active", "1", "1", "1", "2", "1"]);
     assert_eq!(lines[2][..7], [SHARD, "active", "2", "2", "1", "6", "5"]);
     assert_eq!(lines.len(), 3);
@@ -22,7 +22,7 @@ fn the_shards_of_a_root() {
     assert_eq!(ran[0]["root"], dir.url());
     let expected = json!({
         "shard": other, "status": "active", "epoch": 1, "manifest_version": 1, "first_position": 1, "next_position": 2,
-        "entries": 1, "missing_entries": 0, "bytes": std::fs::metadata(dir.entry(1)).unwrap().len(), "error": null,
+        "entries": 1, "missing_entries": 0, "bytes": std::fs::metadata(dir.entry(1)).unwrap().len(), "generation_count": 0, "error": null,
     });
     assert_eq!(ran[0]["shards"][0], expected);
 }
@@ -38,14 +38,14 @@ fn one_shard_as_json() {
     assert!(shard["first_written_ms"].take().is_u64() && shard["last_written_ms"].take().is_u64());
     let expected = json!({
         "root": format!("file://{}", lance("fenced")), "shard": id, "status": "active", "epoch": 2, "manifest_version": 2,
-        "first_position": 1, "next_position": 6, "entries": 5, "missing_entries": 0, "bytes": 6696, "error": null,
+        "first_position": 1, "next_position": 6, "entries": 5, "missing_entries": 0, "bytes": 6696, "generation_count": 0, "error": null,
         "replay_after": 0, "last_seen": 0, "current_generation": 1, "shard_spec_id": 0,
         "manifest_versions": 2, "oldest_manifest_version": 1, "first_written_ms": null, "last_written_ms": null,
         "epochs": [
             {"epoch": 1, "manifest_version": 1, "written_ms": null},
             {"epoch": 2, "manifest_version": 2, "written_ms": null},
         ],
-        "generations": [], "fields": [],
+        "covered_entries": 0, "covered_bytes": 0, "generations": [], "orphans": [], "fields": [],
     });
     assert_eq!(shard, expected);
 }

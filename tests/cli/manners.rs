@@ -8,10 +8,10 @@ use crate::support::*;
 fn help_and_version() {
     assert_eq!(weir(["--version"]).ok(), format!("weir {}\n", env!("CARGO_PKG_VERSION")));
     let help = weir(["--help"]).ok();
-    for word in ["Examples:", "ingest", "tail", "inspect", "verify", "trim", "seal", "unseal", "Exit codes:"] {
+    for word in ["Examples:", "ingest", "tail", "scan", "get", "compact", "inspect", "verify", "trim", "seal", "unseal", "Exit codes:"] {
         assert!(help.contains(word), "{word}");
     }
-    for command in ["ingest", "tail", "inspect", "verify", "trim", "seal", "unseal"] {
+    for command in ["ingest", "tail", "scan", "get", "compact", "inspect", "verify", "trim", "seal", "unseal"] {
         let help = weir([command, "--help"]).ok();
         assert!(help.contains("Usage: weir ") && !help.contains('\x1b'), "{help}");
     }
@@ -33,6 +33,10 @@ fn wrong_usage_is_2() {
         &["ingest", &root, SHARD],
         &["ingest", &root, SHARD, "x", "--batch-rows", "0"],
         &["trim", &root, SHARD],
+        &["get", &root, SHARD],
+        &["scan", &root, SHARD, "--where", "id"],
+        &["scan", &root, SHARD, "--memory", "x"],
+        &["compact", &root],
     ] {
         let ran = weir(args);
         assert_eq!((ran.code, ran.stdout.as_str()), (2, ""), "{args:?}: {}", ran.stderr);
@@ -47,10 +51,23 @@ fn what_is_not_there_is_4_and_is_not_made() {
     let empty = dir.path("empty");
     std::fs::create_dir(&empty).unwrap();
     let before = tree(&dir.path(""));
-    for command in
-        [&["inspect"] as &[&str], &["tail"], &["tail", "--follow"], &["verify"], &["seal"], &["unseal"], &["trim", "--up-to", "1"]]
-    {
-        let shard: &[&str] = if command == ["inspect"] { &[] } else { &[SHARD] };
+    for command in [
+        &["inspect"] as &[&str],
+        &["tail"],
+        &["tail", "--follow"],
+        &["scan"],
+        &["get", "--columns=x"],
+        &["compact", "--yes"],
+        &["verify"],
+        &["seal"],
+        &["unseal"],
+        &["trim", "--up-to", "1"],
+    ] {
+        let shard: &[&str] = match command[0] {
+            "inspect" => &[],
+            "get" => &[SHARD, "5"],
+            _ => &[SHARD],
+        };
         let said = weir([command, &[&missing], shard].concat()).fails(4);
         assert_eq!(said, format!("weir: the root {} does not exist", dir.url()));
         if !command.contains(&"--follow") {
@@ -77,8 +94,14 @@ fn a_closed_pipe_ends_it_quietly() {
     // Far more than a pipe holds.
     let file = dir.file("data.arrow", &[batch(0, 20_000)]);
     weir(["ingest", &dir.root(), SHARD, &file, "--durable", "--batch-rows", "2000"]).ok();
-    for args in [&["--rows", "--json"] as &[&str], &["--rows"], &["--out", "-"]] {
-        let ran = Running::start([&["tail", &dir.root(), SHARD], args].concat()).end_unread();
+    for args in [
+        &["tail", "--rows", "--json"] as &[&str],
+        &["tail", "--rows"],
+        &["tail", "--out", "-"],
+        &["scan", "--json"],
+        &["scan", "--out", "-"],
+    ] {
+        let ran = Running::start([args, &[&dir.root(), SHARD]].concat()).end_unread();
         assert_eq!((ran.code, ran.stderr.as_str()), (0, ""), "{args:?}");
     }
     let mut tool = Running::start(["tail", &dir.root(), SHARD, "--rows", "--json"]);
@@ -107,6 +130,11 @@ fn output_that_cannot_be_written_is_an_error() {
         &["inspect", &dir.root()],
         &["verify", &dir.root(), SHARD],
         &["tail", &dir.root(), SHARD, "--out", "-"],
+        &["scan", &dir.root(), SHARD],
+        &["scan", &dir.root(), SHARD, "--json"],
+        &["scan", &dir.root(), SHARD, "--out", "-"],
+        &["get", &dir.root(), SHARD, "5", "--key", "id"],
+        &["compact", &dir.root(), SHARD],
     ] {
         let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
         let mut command = command(args);
@@ -162,12 +190,19 @@ fn every_field_is_documented() {
     // Damaged entries cannot be trimmed: what they hold is not known.
     let whole = Dir::two_epochs();
     let whole = whole.root();
+    let tables = Dir::generations();
+    weir(["compact", &tables.root(), SHARD, "--yes"]).ok();
+    let tables = tables.root();
     for args in [
         &["ingest", &root, SHARD, &file] as &[&str],
         &["tail", &root, SHARD, "--from", "2"],
         &["inspect", &root],
         &["inspect", &root, SHARD],
+        &["inspect", &tables, SHARD],
         &["verify", &root, SHARD],
+        &["verify", &tables, SHARD],
+        &["get", &tables, SHARD, "99"],
+        &["compact", &tables, SHARD],
         &["trim", &whole, SHARD, "--up-to", "2"],
         &["seal", &root, SHARD],
         &["unseal", &root, SHARD],

@@ -87,7 +87,7 @@ inline void add_rows(std::vector<Row> &rows, const weir::Array &batch, const wei
       else if (name == "_position") row.position = static_cast<const std::uint64_t *>(column->buffers[1])[at];
       else if (name == "_generation") row.generation = static_cast<const std::uint64_t *>(column->buffers[1])[at];
       else if (name == "_tombstone") row.tombstone = bit(column->buffers[1]);
-      else if (bit(column->buffers[0])) {
+      else if (name == "name" && bit(column->buffers[0])) {
         const auto *offsets = static_cast<const std::int32_t *>(column->buffers[1]);
         row.name.assign(static_cast<const char *>(column->buffers[2]) + offsets[at], static_cast<std::size_t>(offsets[at + 1] - offsets[at]));
       }

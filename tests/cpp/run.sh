@@ -15,7 +15,7 @@ cxx2=${CXX2:-$other}
 jobs=${JOBS:-$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)}
 checkers=${CHECKERS:-asan valgrind}
 out=$build/cpp-tests
-all='test_conformance test_api test_async test_spill test_cache test_nanoarrow test_arrow'
+all='test_conformance test_api test_async test_memtable test_spill test_cache test_nanoarrow test_arrow'
 programs=${*:-$all}
 failed=0 passed=0
 command -v "$cxx2" >/dev/null 2>&1 || { echo "weir: $cxx2 is missing (Debian: sudo apt-get install clang g++); testing with $cxx alone" >&2; cxx2=$cxx; }

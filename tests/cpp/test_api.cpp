@@ -384,7 +384,7 @@ void entries_can_be_kept() {
   for (std::size_t i = 0; i < kept.size(); i++) {
     CHECK_EQ(kept[i].position(), i + 1);
     CHECK_EQ(kept[i].batch_count(), 1);
-    CHECK_EQ(kept[i].generation(), 0);
+    CHECK_EQ(kept[i].generation(), 1);  // that its MemTable becomes
     CHECK(kept[i].bytes() > 0);
     CHECK(kept[i].schema_id() != 0);
     CHECK_EQ(kept[i].schema_id(), kept[0].schema_id());

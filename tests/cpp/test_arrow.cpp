@@ -66,6 +66,36 @@ void readers_go_in_and_come_out() {
   if (CHECK(flights.ok())) CHECK_EQ((*flights)->num_rows(), 4000);
 }
 
+void rows_are_read_by_key_and_scanned() {
+  const std::string root = new_root();
+  const auto exported = MUST(weir::from_arrow(*schema()));
+  auto options = test::quick();
+  options.primary_key = {"id"};
+  auto own = MUST(weir::Writer::open(session, root, shard_id, exported, options));
+  OK(weir::put(own, *batch(10, 0)));
+  OK(weir::delete_keys(own, *batch(1, 4)));  // a batch that has the key among others
+  auto keys = batch(3, 3)->SelectColumns({0});
+  auto got = MUST(weir::get_rows(own, **keys));
+  using weir::KeyState;
+  CHECK((got.states == std::vector<KeyState>{KeyState::found, KeyState::deleted, KeyState::found}));
+  CHECK(got.rows->ValidateFull().ok() && got.rows->num_rows() == 2 && got.rows->Slice(1)->Equals(*batch(1, 5)));
+  auto snapshot = MUST(weir::Snapshot::open(session, root, shard_id));
+  CHECK(MUST(weir::get_rows(snapshot, **keys, {{"tags", "id"}})).rows->schema()->field(0)->name() == "tags");
+  FAILS(weir::get_rows(own, *batch(1, 0)->SelectColumns({1}).ValueOrDie()), schema_mismatch);
+  FAILS(weir::get_rows(own, **keys, {{"nothing"}}), invalid_argument);
+
+  weir::ScanOptions some;
+  some.where = weir::where("id") >= 5;
+  auto table = MUST(weir::to_arrow(MUST(own.scan(some))))->ToTable();
+  if (CHECK(table.ok())) CHECK((*table)->num_rows() == 5 && (*table)->ValidateFull().ok());
+  auto scan = MUST(snapshot.scan(some));
+  std::shared_ptr<arrow::RecordBatch> kept;
+  if (auto first = MUST(scan.next()); CHECK(first)) kept = MUST(weir::to_arrow(*first));
+  scan.reset();
+  CHECK(kept->Equals(*batch(5, 5)));
+  FAILS(weir::to_arrow(weir::Scan()), invalid_argument);
+}
+
 void appenders_take_batches() {
   const std::string root = new_root();
   const auto exported = MUST(weir::from_arrow(*schema()));
@@ -101,6 +131,7 @@ int main(int, char **argv) {
   const auto before = arrow::default_memory_pool()->bytes_allocated();
   RUN(batches_go_in_and_come_out);
   RUN(readers_go_in_and_come_out);
+  RUN(rows_are_read_by_key_and_scanned);
   RUN(appenders_take_batches);
   RUN(errors_are_of_both_kinds);
   CHECK_EQ(arrow::default_memory_pool()->bytes_allocated(), before);  // Arrow's own count of what leaked

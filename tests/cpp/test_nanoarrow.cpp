@@ -65,6 +65,21 @@ void batches_go_in_and_come_out() {
   }
 }
 
+void rows_are_read_by_key_and_scanned() {
+  const weir::Schema type = weir::from_nanoarrow(schema());
+  auto options = test::quick();
+  options.primary_key = {"id"};
+  auto writer = MUST(weir::Writer::open(session, new_root(), shard_id, type, options));
+  OK(writer.put(weir::from_nanoarrow(batch(10, 0))));
+  OK(writer.delete_keys({weir::from_nanoarrow(batch(9, 1)), weir::from_nanoarrow(schema())}));  // a batch that has the key among others
+  auto got = MUST(writer.get_rows({weir::from_nanoarrow(batch(2, 0)), type}));
+  CHECK((got.states == std::vector<weir::KeyState>{weir::KeyState::found, weir::KeyState::deleted}));
+  auto stream = weir::to_nanoarrow(MUST(MUST(writer.scan()).stream()));
+  nanoarrow::UniqueArray array;
+  CHECK(ArrowArrayStreamGetNext(stream.get(), array.get(), nullptr) == NANOARROW_OK);
+  CHECK(test::is_batch(weir::from_nanoarrow(std::move(array)), 1, 0));
+}
+
 void owners_hand_over_what_they_own() {
   weir::Array array = weir::from_nanoarrow(batch(3, 0));
   CHECK(array && array.length() == 3);
@@ -88,6 +103,7 @@ int main(int, char **argv) {
   test::start();
   session = test::session();
   RUN(batches_go_in_and_come_out);
+  RUN(rows_are_read_by_key_and_scanned);
   RUN(owners_hand_over_what_they_own);
   session.reset();
   return test::finish(argv[0], passed, failed);

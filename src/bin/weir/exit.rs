@@ -96,6 +96,8 @@ fn advice(error: &Error) -> String {
         ErrorKind::PermissionDenied => "check the permissions or the credentials",
         ErrorKind::Corruption => "`weir verify ROOT SHARD` says what else is wrong",
         ErrorKind::Fenced | ErrorKind::Conflict => "another writer has the shard: make sure that only one is running",
+        // Only a scan or a get meets one: puts wait.
+        ErrorKind::Backpressure => "--memory allows for more, and --no-wal leaves them out",
         ErrorKind::Sealed => "`weir unseal ROOT SHARD` opens it again",
         kind => match kind.action() {
             Action::Retry => "try again",

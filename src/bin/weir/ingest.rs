@@ -11,12 +11,13 @@ use std::sync::mpsc::{self, Receiver, SyncSender};
 use arrow_array::{Array, RecordBatch, RecordBatchReader};
 use serde_json::json;
 use weir::error::{Error, ErrorKind, Result};
+use weir::generation::DataOptions;
 use weir::ipc_file::IpcFile;
 use weir::shard::ShardPath;
 use weir::wal::entry::{self, BatchEncoder};
-use weir::writer::{ShardWriter, WriterConfig};
+use weir::writer::{MemTableConfig, ShardWriter, WriterConfig};
 
-use crate::args::{Compression, Ingest};
+use crate::args::Ingest;
 use crate::exit::{Done, Stop};
 use crate::interrupt;
 use crate::output::Output;
@@ -33,13 +34,14 @@ pub fn run(args: &Ingest, settings: &[(String, String)]) -> Done {
         "new" => ShardPath::new(&uuid::Uuid::new_v4().to_string())?,
         id => ShardPath::new(id)?,
     };
-    let compression = match args.compression {
-        Compression::None => entry::Compression::None,
-        Compression::Lz4 => entry::Compression::Lz4,
-        Compression::Zstd => entry::Compression::Zstd,
-    };
+    let compression = args.compression.of_bodies();
     let inputs = Inputs::check(&args.files, compression)?;
-    let config = WriterConfig { durable: args.durable, compression, ..WriterConfig::default() };
+    let memtable = (args.memtable || !args.key.is_empty()).then(|| MemTableConfig {
+        primary_key: (!args.key.is_empty()).then(|| args.key.clone()),
+        data: DataOptions { compression, ..DataOptions::default() },
+        ..MemTableConfig::default()
+    });
+    let config = WriterConfig { durable: args.durable, compression, memtable, ..WriterConfig::default() };
     let mut job = Job { args, place, shard, config, schema: inputs.schema, writer: None, counts: Counts::default() };
     let outcome = job.write(&read_ahead(inputs.files), inputs.size);
     job.end(outcome)
@@ -259,8 +261,9 @@ impl Job<'_> {
         let files = plural(self.args.files.len() as u64, "file");
         let Some(writer) = &self.writer else { return format!("nothing to ingest: {files} without rows") };
         let stats = writer.stats();
+        let flushed = stats.memtable.map_or_else(String::new, |tables| format!(", flushed to {}", plural(tables.flushes, "generation")));
         format!(
-            "{rows} in {batches} from {files} are durable in shard {}: {}, {}, up to position {}, epoch {}",
+            "{rows} in {batches} from {files} are durable in shard {}: {}, {}, up to position {}, epoch {}{flushed}",
             self.shard.id(),
             plural(stats.entries, "entry"),
             text::bytes(stats.entry_bytes),
@@ -280,6 +283,7 @@ impl Job<'_> {
             "durable_rows": self.counts.durable_rows,
             "entries": stats.entries,
             "bytes": stats.entry_bytes,
+            "flushed_generations": stats.memtable.map(|tables| tables.flushes),
             "epoch": self.writer.as_ref().map(ShardWriter::epoch),
             "last_position": (self.counts.last_position > 0).then_some(self.counts.last_position),
         })

@@ -4,7 +4,10 @@
 
 mod admin;
 mod args;
+mod compact;
+mod condition;
 mod exit;
+mod generations;
 mod ingest;
 mod inspect;
 mod interrupt;
@@ -12,6 +15,8 @@ mod log;
 mod output;
 mod place;
 mod progress;
+mod read;
+mod rows;
 mod tail;
 mod text;
 mod verify;
@@ -30,9 +35,12 @@ fn main() -> ExitCode {
     let done = match cli.command {
         Command::Ingest(args) => ingest::run(&args, store),
         Command::Tail(args) => tail::run(&args, store),
+        Command::Scan(args) => read::scan(&args, store),
+        Command::Get(args) => read::get(&args, store),
         Command::Inspect(args) => inspect::run(&args, store),
         Command::Verify(args) => verify::run(&args, store),
         Command::Trim(args) => admin::trim(&args, store),
+        Command::Compact(args) => compact::run(&args, store),
         Command::Seal(args) => admin::seal(&args, store),
         Command::Unseal(args) => admin::unseal(&args, store),
     };

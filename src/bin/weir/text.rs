@@ -18,6 +18,37 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
     number.checked_mul(seconds).map(Duration::from_secs).ok_or_else(wrong)
 }
 
+/// A size such as `1000`, `64MB` or `256MiB`.
+pub fn parse_size(text: &str) -> Result<u64, String> {
+    let wrong = || format!("{text:?} is not a size: write a number of bytes, or one with a unit, as in 64MB or 256MiB");
+    let (number, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()));
+    let bytes = match unit {
+        "" => 1,
+        "kB" => 1000,
+        "MB" => 1_000_000,
+        "GB" => 1_000_000_000,
+        "KiB" => 1 << 10,
+        "MiB" => 1 << 20,
+        "GiB" => 1 << 30,
+        _ => return Err(wrong()),
+    };
+    let number: u64 = number.parse().map_err(|_| wrong())?;
+    number.checked_mul(bytes).ok_or_else(wrong)
+}
+
+/// An age as `3 days`: the largest unit that fits, rounded down.
+pub fn age(age: Duration) -> String {
+    let units = [("day", 86400), ("hour", 3600), ("minute", 60)];
+    let seconds = age.as_secs();
+    let fits = units.into_iter().find(|(_, unit)| seconds >= *unit);
+    // `day` ends in a y that does not become ies.
+    match fits {
+        Some(("day", unit)) if seconds / unit > 1 => format!("{} days", seconds / unit),
+        Some((name, unit)) => plural(seconds / unit, name),
+        None => plural(seconds, "second"),
+    }
+}
+
 /// A time since the Unix epoch as `2026-01-31T12:00:00Z`.
 pub fn time(unix: Duration) -> String {
     let (days, seconds) = (unix.as_secs() / 86400, unix.as_secs() % 86400);
@@ -91,6 +122,24 @@ mod tests {
             (4_107_542_400, "2100-03-01T00:00:00Z"),
         ] {
             assert_eq!(time(Duration::from_secs(unix)), text);
+        }
+    }
+
+    #[test]
+    fn sizes_may_have_units() {
+        assert_eq!(parse_size("1000"), Ok(1000));
+        assert_eq!((parse_size("64MB"), parse_size("256MiB")), (Ok(64_000_000), Ok(256 << 20)));
+        for bad in ["", "MB", "1.5MB", "-1", "1 MB", "1mb", "99999999999999999999", "99999999999GiB"] {
+            assert!(parse_size(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn ages_are_rounded_down() {
+        for (seconds, text) in
+            [(0, "0 seconds"), (1, "1 second"), (119, "1 minute"), (7200, "2 hours"), (86400, "1 day"), (180_000, "2 days")]
+        {
+            assert_eq!(age(Duration::from_secs(seconds)), text);
         }
     }
 

@@ -135,8 +135,10 @@ fn every_layout_comes_through_whole_and_sliced() {
                 assert_eq!(released.count(), 1, "{:?}", array_type(batch));
             }
         }
-        let imported = import_batch(export_batch(&batch), &batch.schema(), true).unwrap();
-        assert_eq!(imported, batch, "our own export");
+        for batch in [&batch, &middle, &batch.slice(1, 3), &batch.slice(3, 1), &batch.slice(4, 0)] {
+            let imported = import_batch(export_batch(batch.clone()), &batch.schema(), true).unwrap();
+            assert_eq!(&imported, batch, "our own export");
+        }
     }
 }
 

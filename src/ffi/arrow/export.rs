@@ -1,24 +1,17 @@
-//! Export of batches, schemas and streams.
+//! Export of schemas and streams.
 
 use std::ffi::{CString, c_char, c_int, c_void};
 
+use arrow_array::RecordBatch;
 use arrow_array::ffi::{FFI_ArrowArray, FFI_ArrowSchema};
 use arrow_array::ffi_stream::FFI_ArrowArrayStream;
-use arrow_array::{Array, RecordBatch, StructArray};
 use arrow_schema::{Schema, SchemaRef};
 
-use super::raw::{FIRST_PAGE, RawArray, RawSchema};
+use super::export_array::export_batch;
+use super::raw::RawSchema;
 use crate::error::{Error, ErrorKind, Result, err};
 use crate::ffi::guard::protect;
 use crate::runtime;
-
-/// `batch`, sharing its buffers.
-pub(crate) fn export_batch(batch: &RecordBatch) -> FFI_ArrowArray {
-    let mut array = FFI_ArrowArray::new(&StructArray::from(batch.clone()).to_data());
-    // SAFETY: an array of arrow-rs's own making, which nobody else holds.
-    unsafe { no_dangling((&raw mut array).cast()) };
-    array
-}
 
 /// `schema`.
 pub(crate) fn export_schema(schema: &Schema) -> Result<FFI_ArrowSchema> {
@@ -28,42 +21,7 @@ pub(crate) fn export_schema(schema: &Schema) -> Result<FFI_ArrowSchema> {
     Ok(exported)
 }
 
-/// What empty buffers point to: bytes that can be read as an offset of 0, too.
-#[repr(align(64))]
-struct Zeros([u8; 64]);
-static ZEROS: Zeros = Zeros([0; 64]);
-
-/// Replaces arrow-rs's dangling pointers to what is empty (PITFALLS X6: Go ends a program that holds such).
-///
-/// # Safety
-///
-/// `array` was just made by arrow-rs, so its parts are valid and belong to nobody else.
-unsafe fn no_dangling(array: *mut RawArray) {
-    // SAFETY: the caller's promise. arrow-rs frees the parts through its private data, not through these.
-    unsafe {
-        let array = &mut *array;
-        for index in 0..usize::try_from(array.n_buffers).unwrap_or(0) {
-            let buffer = array.buffers.add(index);
-            if !(*buffer).is_null() && (*buffer).addr() < FIRST_PAGE {
-                *buffer = ZEROS.0.as_ptr();
-            }
-        }
-        for index in 0..usize::try_from(array.n_children).unwrap_or(0) {
-            no_dangling(*array.children.add(index));
-        }
-        if !array.dictionary.is_null() {
-            no_dangling(array.dictionary);
-        }
-        if array.n_buffers == 0 {
-            array.buffers = std::ptr::null_mut();
-        }
-        if array.n_children == 0 {
-            array.children = std::ptr::null_mut();
-        }
-    }
-}
-
-/// As [`no_dangling`].
+/// Replaces pointers to what is empty.
 ///
 /// # Safety
 ///
@@ -149,7 +107,7 @@ unsafe extern "C" fn get_schema(stream: *mut FFI_ArrowArrayStream, out: *mut FFI
 unsafe extern "C" fn get_next(stream: *mut FFI_ArrowArrayStream, out: *mut FFI_ArrowArray) -> c_int {
     let body = |exported: &mut Exported| {
         // A released array is the end.
-        let array = exported.source.next()?.map_or_else(FFI_ArrowArray::empty, |batch| export_batch(&batch));
+        let array = exported.source.next()?.map_or_else(FFI_ArrowArray::empty, export_batch);
         // SAFETY: the consumer's promise: `out` may be written.
         unsafe { out.write(array) };
         Ok(())

@@ -9,7 +9,7 @@ use arrow_schema::{DataType, Field, Schema, SchemaRef};
 
 use super::raw::{FIRST_PAGE, RawArray};
 use super::testing::one_column;
-use super::{BatchSource, StreamReader, export_batch, export_stream, import_batch, take_stream};
+use super::{BatchSource, StreamReader, export_batch, export_stream, import_batch, import_values, take_stream};
 use crate::error::{ErrorKind, Result, bail};
 
 /// PITFALLS X6.
@@ -30,9 +30,36 @@ fn an_exported_batch_has_no_dangling_pointers() {
     }
     let empty = RecordBatch::new_empty(Arc::new(Schema::new(vec![Field::new("c", DataType::Utf8, true)])));
     for batch in [empty, one_column(Arc::new(StringArray::from(vec![""]))), one_column(Arc::new(NullArray::new(3)))] {
-        let array = export_batch(&batch);
+        let array = export_batch(batch.clone());
         check(RawArray::of(&array));
         assert_eq!(import_batch(array, &batch.schema(), true).unwrap(), batch);
+    }
+}
+
+/// A child that was moved out is released by itself, before its parent or after it.
+#[test]
+fn children_can_be_moved_out() {
+    let columns: Vec<(&str, arrow_array::ArrayRef)> = vec![
+        ("number", Arc::new(Int32Array::from(vec![Some(1), None, Some(3)]))),
+        ("text", Arc::new(StringArray::from(vec!["a", "", "c"]))),
+        ("others", Arc::new(arrow_array::StringViewArray::from(vec!["a", "b", "c"]))),
+    ];
+    let batch = RecordBatch::try_from_iter(columns).unwrap();
+    let held = || Arc::strong_count(batch.column(0)) + Arc::strong_count(batch.column(1));
+    let before = held();
+    for parent_first in [true, false] {
+        for at in 0..3 {
+            let mut parent = export_batch(batch.clone());
+            // SAFETY: the array has as many children, each of which may be moved as the specification says.
+            let child = unsafe { FFI_ArrowArray::from_raw((*RawArray::of(&parent).children.add(at)).cast()) };
+            if parent_first {
+                drop(std::mem::replace(&mut parent, FFI_ArrowArray::empty()));
+            }
+            let data = batch.column(at).data_type().clone();
+            assert_eq!(&import_values(child, &data).unwrap(), batch.column(at));
+            drop(parent);
+            assert_eq!(held(), before);
+        }
     }
 }
 

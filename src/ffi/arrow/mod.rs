@@ -6,6 +6,7 @@
 
 mod array;
 mod export;
+mod export_array;
 mod path;
 mod raw;
 mod schema;
@@ -21,7 +22,8 @@ mod schema_tests;
 pub(crate) mod testing;
 
 pub(crate) use array::{import_batch, import_values};
-pub(crate) use export::{BatchSource, export_batch, export_schema, export_stream};
+pub(crate) use export::{BatchSource, export_schema, export_stream};
+pub(crate) use export_array::export_batch;
 pub(crate) use raw::{Taken, take, take_stream};
 pub(crate) use schema::{import_schema, import_type};
 pub(crate) use stream::StreamReader;

@@ -111,6 +111,50 @@ namespace weir {
   return batches;
 }
 
+/// A batch of a scan or of a get, without copying; it stays valid after `batch` is gone.
+[[nodiscard]] inline Result<std::shared_ptr<::arrow::RecordBatch>> to_arrow(const Batch &batch) {
+  auto schema = batch.schema().and_then([](Schema exported) { return to_arrow(std::move(exported)); });
+  if (!schema) return schema.error();
+  return batch.array().and_then([&](Array exported) { return to_arrow(std::move(exported), *schema); });
+}
+
+/// The rest of a scan as a reader of batches; consumes it.
+[[nodiscard]] inline Result<std::shared_ptr<::arrow::RecordBatchReader>> to_arrow(Scan &&scan) {
+  Scan own = std::move(scan);
+  return own.stream().and_then([](ArrayStream stream) { return to_arrow(std::move(stream)); });
+}
+
+/// Keys of an Arrow batch, which has the primary key's columns by name, whatever others it has.
+[[nodiscard]] inline Result<Keys> keys(const ::arrow::RecordBatch &batch) {
+  auto schema = from_arrow(*batch.schema());
+  if (!schema) return schema.error();
+  return from_arrow(batch).transform([&](Array exported) { return Keys(std::move(exported), std::move(*schema)); });
+}
+
+/// What a get came to, for Arrow C++.
+struct ArrowGetResult {
+  std::shared_ptr<::arrow::RecordBatch> rows;  ///< The rows that were found, in the order of the keys.
+  std::vector<KeyState> states;                ///< One for each key, in their order.
+};
+
+/// get_rows() of a Writer or Snapshot, by the keys of an Arrow batch.
+template <class Reader>
+[[nodiscard]] Result<ArrowGetResult> get_rows(const Reader &reader, const ::arrow::RecordBatch &batch, const GetOptions &options = {},
+                                              Timeout timeout = forever) {
+  auto schema = reader.read_schema(options.columns).and_then([](Schema exported) { return to_arrow(std::move(exported)); });
+  if (!schema) return schema.error();
+  auto result = keys(batch).and_then([&](Keys exported) { return reader.get_rows(std::move(exported), options, timeout); });
+  if (!result) return result.error();
+  auto rows = to_arrow(std::move(result->rows), *schema);
+  if (!rows) return rows.error();
+  return ArrowGetResult{std::move(*rows), std::move(result->states)};
+}
+
+/// Writer::delete_keys() of the keys of an Arrow batch.
+inline Result<Ack> delete_keys(Writer &writer, const ::arrow::RecordBatch &batch, Timeout timeout = forever) {
+  return keys(batch).and_then([&](Keys exported) { return writer.delete_keys(std::move(exported), timeout); });
+}
+
 /// Writer::put() of an Arrow batch.
 inline Result<Ack> put(Writer &writer, const ::arrow::RecordBatch &batch, Timeout timeout = forever) {
   return from_arrow(batch).and_then([&](Array exported) { return writer.put(std::move(exported), timeout); });

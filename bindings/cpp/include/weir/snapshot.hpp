@@ -33,7 +33,8 @@ struct SnapshotCalls {
 /// Options of Snapshot::open(). Their defaults are the header's.
 struct SnapshotOptions {
   bool wal = detail::snapshot_defaults.wal != 0;  ///< With the rows that only the log has; else the generations alone.
-  std::vector<std::string> primary_key = {};      ///< The key's columns; empty = those that the schema's metadata marks, if any.
+  /// The key's columns; empty = those that the schema's metadata marks, else the key of the newest generation, if there is one.
+  std::vector<std::string> primary_key = {};
   std::vector<Index> indexes = {};                ///< Secondary indexes over the rows that only the log has.
   std::uint64_t max_bytes = detail::snapshot_defaults.max_bytes;  ///< The most memory that rows may take that only the log has.
   Timeout open_timeout = {};                                      ///< How long opening may take; default for ever.

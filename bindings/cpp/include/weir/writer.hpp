@@ -191,7 +191,8 @@ class Writer : public Handle<Writer, WeirWriter, weir_writer_free>, public Reads
   /// durable (or admitted, without WriterOptions::durable).
   ///
   /// Nothing was accepted: Status::invalid_data, schema_mismatch, invalid_argument, backpressure (no room in time), closed. Accepted, and
-  /// it still may become durable: outcome_unknown. For ever: fenced, poisoned.
+  /// it still may become durable: outcome_unknown. For ever: fenced, poisoned. With a primary key its rows replace those of the same keys; a null
+  /// in a key is invalid_data, with the details `row` and `column`.
   Result<Ack> put(Array &&batch, Timeout timeout = forever) { return put(batch.get(), timeout); }
 
   /// put() of a C struct, whose `release` is NULL afterwards.
@@ -351,8 +352,9 @@ class Writer : public Handle<Writer, WeirWriter, weir_writer_free>, public Reads
         [&](MemTableStats *stats, WeirError **error) { return weir_writer_memtable_stats(get(), stats, error); }, WEIR_MEM_TABLE_STATS_INIT);
   }
 
-  /// Refuses further puts, waits until all are durable, and lets go of the shard. May be called again: after Status::timed_out to wait
-  /// on, after success to no effect. From any thread.
+  /// Refuses further puts, waits until all are durable and all MemTables flushed, and lets go of the shard. May be called again: after
+  /// Status::timed_out to wait on, after success to no effect. From any thread. Status::storage if a MemTable could not be flushed: its rows
+  /// are in the log, and come back when the shard is opened again.
   Result<void> close(Timeout timeout = forever) {
     return detail::run([&](WeirError **error) { return weir_writer_close(get(), timeout.milliseconds(), error); });
   }

@@ -3,21 +3,20 @@
 mod arrow_out;
 mod print;
 
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use weir::error::{Error, ErrorKind};
+use weir::error::ErrorKind;
 use weir::shard::ShardPath;
 use weir::wal::entry::Entry;
 use weir::wal::{TailerOptions, WalTailer};
 
-use self::arrow_out::{ArrowFile, ArrowStream};
-use self::print::{Entries, Rows};
+use self::arrow_out::ArrowRows;
+use self::print::{Entries, EntryRows};
 use crate::args::Tail;
 use crate::exit::{Done, Stop};
 use crate::place::{Place, block_on};
-use crate::{interrupt, output, progress};
+use crate::{interrupt, output, progress, rows};
 
 /// Where entries go.
 trait Sink {
@@ -45,15 +44,8 @@ pub fn run(args: &Tail, settings: &[(String, String)]) -> Done {
 
 fn sink(args: &Tail) -> Result<Box<dyn Sink>, Stop> {
     Ok(match &args.out {
-        Some(path) if path == Path::new("-") => {
-            if output::is_terminal() {
-                let text = "an Arrow stream is not for a terminal: redirect the output, or name a file";
-                return Err(Error::new(ErrorKind::InvalidArgument, text).into());
-            }
-            Box::new(ArrowStream::new())
-        }
-        Some(path) => Box::new(ArrowFile::new(path)?),
-        None if args.rows => Box::new(Rows::new(args.json)),
+        Some(path) => Box::new(ArrowRows::new(rows::arrow(path)?)),
+        None if args.rows => Box::new(EntryRows::new(args.json)),
         None => Box::new(Entries::new(args.json)?),
     })
 }
@@ -64,7 +56,7 @@ fn end_waiting(args: &Tail, tailer: &Arc<WalTailer>) -> Arc<AtomicBool> {
     let waiting = Arc::clone(tailer);
     interrupt::end_gracefully(move || waiting.interrupt());
     let pipe_closed = Arc::new(AtomicBool::new(false));
-    let to_stdout = args.out.as_ref().is_none_or(|path| path == Path::new("-"));
+    let to_stdout = args.out.as_deref().is_none_or(rows::is_stdout);
     if args.follow && to_stdout {
         let (tailer, closed) = (Arc::clone(tailer), Arc::clone(&pipe_closed));
         output::watch(move || {

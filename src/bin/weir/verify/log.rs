@@ -29,6 +29,17 @@ pub struct Totals {
     pub last: Option<u64>,
     /// The highest epoch of an entry, and where it was first seen.
     pub epoch: Option<(u64, u64)>,
+    /// The generations that entries record, in the log's order.
+    pub recorded: Vec<Recorded>,
+}
+
+/// Entries of one generation that follow each other.
+pub struct Recorded {
+    pub generation: u64,
+    /// The position of the first.
+    pub first: u64,
+    /// The position of the last that weir wrote; 0: none.
+    pub last_own: u64,
 }
 
 pub fn check(place: &Place, shard: &ShardPath, report: &mut Report) -> Done {
@@ -167,6 +178,7 @@ impl Walk<'_> {
 
     fn generation(&mut self, entry: &Entry) -> Done {
         let (Some(generation), before) = (entry.generation, self.last_generation) else { return Ok(()) };
+        self.record(generation, entry);
         self.last_generation = Some(generation.max(before.unwrap_or(0)));
         match before {
             Some(before) if generation < before => {
@@ -174,6 +186,16 @@ impl Walk<'_> {
                 self.problem("generation_order", entry, message)
             }
             _ => Ok(()),
+        }
+    }
+
+    fn record(&mut self, generation: u64, entry: &Entry) {
+        let recorded = &mut self.report.log.recorded;
+        if recorded.last().is_none_or(|last| last.generation != generation) {
+            recorded.push(Recorded { generation, first: entry.position, last_own: 0 });
+        }
+        if let Some(last) = recorded.last_mut().filter(|_| entry.id.is_some()) {
+            last.last_own = entry.position;
         }
     }
 

@@ -2,19 +2,22 @@
 //! what else lies in the shard's directories.
 
 use futures_util::stream::{self, StreamExt};
-use weir::error::{ErrorKind, Result};
+use weir::error::ErrorKind;
+use weir::generation::parse_directory;
 use weir::shard::manifest::Manifest;
 use weir::shard::{ShardPath, layout};
 
 use super::{Finding, Report};
-use crate::exit::Done;
+use crate::exit::{Done, Stop};
+use crate::generations::directory;
 use crate::place::{Place, block_on};
 
 /// How many versions are read at once.
 const AT_ONCE: usize = 16;
 const HINT: &str = "version_hint.json";
 
-pub fn check(place: &Place, shard: &ShardPath, report: &mut Report) -> Done {
+/// Checks them, and returns the newest if it is whole. `dirs` are the shard's directories, listed before.
+pub fn check(place: &Place, shard: &ShardPath, dirs: &[String], report: &mut Report) -> Result<Option<Manifest>, Stop> {
     let objects = block_on(place.store.list(&shard.manifest_dir()))?;
     let mut versions = Vec::new();
     let mut has_hint = false;
@@ -43,7 +46,8 @@ pub fn check(place: &Place, shard: &ShardPath, report: &mut Report) -> Done {
         }
         None => {}
     }
-    directories(place, shard, newest.as_ref(), report)
+    foreign(place, shard, dirs, newest.as_ref(), report)?;
+    Ok(newest)
 }
 
 fn url(place: &Place, shard: &ShardPath, version: u64) -> String {
@@ -51,7 +55,7 @@ fn url(place: &Place, shard: &ShardPath, version: u64) -> String {
 }
 
 /// Checks the versions, and returns the last if it is whole.
-fn check_versions(place: &Place, shard: &ShardPath, versions: &[u64], report: &mut Report) -> Result<Option<Manifest>, crate::exit::Stop> {
+fn check_versions(place: &Place, shard: &ShardPath, versions: &[u64], report: &mut Report) -> Result<Option<Manifest>, Stop> {
     if let Some(first) = versions.first().filter(|first| **first > 1) {
         report.add(Finding::note("pruned", format!("manifest versions before {first} were pruned")))?;
     }
@@ -156,18 +160,15 @@ fn against_log(place: &Place, shard: &ShardPath, manifest: &Manifest, report: &m
     report.add(finding.version(manifest.version))
 }
 
-/// Generations are there, and nothing else is.
-fn directories(place: &Place, shard: &ShardPath, newest: Option<&Manifest>, report: &mut Report) -> Done {
-    let found = block_on(place.store.list_dirs(shard.dir()))?;
-    let tables = newest.map_or(&[][..], |manifest| &manifest.sstables);
-    let name = |path: &str| path.trim_end_matches('/').rsplit('/').next().unwrap_or_default().to_owned();
-    for table in tables.iter().filter(|table| !found.contains(&name(&table.path))) {
-        let message = format!("generation {} lies in {}, which is not there", table.generation, table.path);
-        report.add(Finding::problem("generation_missing", message))?;
-    }
-    if newest.is_some() {
-        let known = |dir: &String| dir == "wal" || dir == "manifest" || tables.iter().any(|table| name(&table.path) == *dir);
-        for dir in found.iter().filter(|dir| !known(dir)) {
+/// What is no part of a shard.
+fn foreign(place: &Place, shard: &ShardPath, dirs: &[String], newest: Option<&Manifest>, report: &mut Report) -> Done {
+    if let Some(manifest) = newest {
+        let known = |dir: &str| {
+            // Generations that the manifest does not name are looked at for themselves.
+            let generation = parse_directory(dir).is_some() || manifest.sstables.iter().any(|table| directory(&table.path) == dir);
+            dir == "wal" || dir == "manifest" || generation
+        };
+        for dir in dirs.iter().filter(|dir| !known(dir)) {
             let url = place.store.url_of(&format!("{}/{dir}", shard.dir()));
             report.add(
                 Finding::note("foreign_dir", format!("{url}: belongs to nothing that the manifest knows; it is ignored")).object(url),

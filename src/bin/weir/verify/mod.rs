@@ -4,6 +4,7 @@
 //! read is neither: the check is then incomplete. The shard may be in use meanwhile: what a writer or a trim does during the
 //! check is no finding.
 
+mod generations;
 mod log;
 mod manifests;
 
@@ -99,6 +100,7 @@ struct Report {
     log: log::Totals,
     manifest_versions: u64,
     epoch: Option<u64>,
+    generations: generations::Totals,
 }
 
 impl Report {
@@ -157,6 +159,9 @@ impl Report {
             "last_position": self.log.last,
             "manifest_versions": self.manifest_versions,
             "epoch": self.epoch,
+            "generations": self.generations.generations,
+            "generation_rows": self.generations.rows,
+            "generation_bytes": self.generations.bytes,
             "problems": of(Level::Problem),
             "unreadable": of(Level::Unreadable),
             "notes": of(Level::Note),
@@ -170,8 +175,13 @@ impl Report {
             (_, 0) => plural(problems, "problem"),
             _ => format!("{}, and {} could not be read", plural(problems, "problem"), plural(unreadable, "object")),
         };
+        let tables = &self.generations;
+        let generations = match tables.generations {
+            0 => String::new(),
+            some => format!(", {} with {} ({})", plural(some, "generation"), plural(tables.rows, "row"), text::bytes(tables.bytes)),
+        };
         format!(
-            "{verdict}: read {} with {} ({}) and {}",
+            "{verdict}: read {} with {} ({}) and {}{generations}",
             plural(self.log.entries, "entry"),
             plural(self.log.rows, "row"),
             text::bytes(self.log.bytes),
@@ -192,9 +202,14 @@ pub fn run(args: &Verify, settings: &[(String, String)]) -> Done {
         log: log::Totals::default(),
         manifest_versions: 0,
         epoch: None,
+        generations: generations::Totals::default(),
     };
     // Entries first: a claim is in the manifest before its entries are in the log.
     log::check(&place, &shard, &mut report)?;
-    manifests::check(&place, &shard, &mut report)?;
+    // The listing before the manifests: what is published later is not foreign.
+    let dirs = block_on(place.store.list_dirs(shard.dir()))?;
+    if let Some(manifest) = manifests::check(&place, &shard, &dirs, &mut report)? {
+        generations::check(&place, &shard, &manifest, &dirs, &mut report)?;
+    }
     report.end(&place, &shard)
 }
