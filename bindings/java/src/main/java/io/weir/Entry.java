@@ -117,7 +117,8 @@ public final class Entry extends Handle implements AutoCloseable {
   }
 
   /**
-   * The schema of the entry's batches. A sentinel's has no columns.
+   * The schema of the entry's batches: the writer's. With a primary key, columns outside of it are nullable, and there is one more, the last:
+   * {@code _tombstone} (boolean), true in rows that delete their key. A sentinel's has no columns.
    *
    * @return the schema
    */

@@ -52,7 +52,8 @@ public final class SnapshotOptions extends Options<SnapshotOptions> {
   }
 
   /**
-   * The columns that are the primary key, in the key's order; by default those that the schema's metadata marks, if any.
+   * The columns that are the primary key, in the key's order; by default those that the schema's metadata marks, else the key of the newest
+   * generation, if there is one.
    *
    * @param columns the columns' names; none for the default
    * @return options with them
@@ -62,7 +63,7 @@ public final class SnapshotOptions extends Options<SnapshotOptions> {
   }
 
   /**
-   * Secondary indexes.
+   * Secondary indexes, to be made of the rows that only the log has.
    *
    * @param definitions the indexes; none for none, which is the default
    * @return options with them

@@ -87,11 +87,13 @@ public final class Writer extends Table implements AutoCloseable {
   // ---- Putting ----
 
   /**
-   * Puts a batch. A durable writer's put returns when the batch's entry is durable; any other's when it is admitted.
+   * Puts a batch. A durable writer's put returns when the batch's entry is durable; any other's when it is admitted. With MemTables it can be
+   * read from then on, and with a primary key its rows replace those of the same keys.
    *
    * @param root the batch, of the writer's schema
    * @return sequence, position and epoch
-   * @throws InvalidDataException and {@link SchemaMismatchException}: nothing was accepted, and the writer goes on
+   * @throws InvalidDataException also for a key that is null, with the details {@code row} and {@code column}, and {@link
+   *     SchemaMismatchException}: nothing was accepted, and the writer goes on
    * @throws FencedException and {@link PoisonedException}: for ever
    */
   public Ack put(VectorSchemaRoot root) {
@@ -639,9 +641,10 @@ public final class Writer extends Table implements AutoCloseable {
   // ---- Ending ----
 
   /**
-   * Refuses further puts, waits until all are durable, lets go of the shard, and frees the writer, also if that fails. Closing again does
-   * nothing.
+   * Refuses further puts, waits until all are durable and all MemTables flushed, lets go of the shard, and frees the writer, also if that
+   * fails. Closing again does nothing.
    *
+   * @throws StorageException if a MemTable could not be flushed: its rows are in the log, and come back when the shard is opened again
    * @throws FencedException and {@link PoisonedException}: what was not durable may be lost
    * @throws CancelledException if the virtual thread was interrupted: what was not durable may be lost
    */
@@ -659,7 +662,7 @@ public final class Writer extends Table implements AutoCloseable {
    * As {@link #close()}, and waits so long at most.
    *
    * @param timeout how long
-   * @throws TimedOutException if not all is durable; puts are refused from now on, and closing may be called again to wait on
+   * @throws TimedOutException if not all is durable and flushed; puts are refused from now on, and closing may be called again to wait on
    */
   public void close(Duration timeout) {
     close(Waiting.millis(timeout));
@@ -687,7 +690,7 @@ public final class Writer extends Table implements AutoCloseable {
   /**
    * {@link #close()} that does not wait. The writer is freed when the future completes, however it does.
    *
-   * @return completes when all is durable
+   * @return completes when all is durable and flushed
    */
   public CompletableFuture<Void> closeAsync() {
     if (isShut()) {
@@ -698,8 +701,8 @@ public final class Writer extends Table implements AutoCloseable {
   }
 
   /**
-   * Refuses further puts, forgets what is not durable, without I/O, and frees the writer; who waits gets {@link ClosedException}. Closing
-   * after it does nothing.
+   * Refuses further puts, forgets what is not durable, without I/O, and frees the writer; who waits gets {@link ClosedException}. What is
+   * durable and in no generation yet is in the log, and comes back when the shard is opened again. Closing after it does nothing.
    */
   public void abort() {
     if (isShut()) {
