@@ -1,31 +1,48 @@
+import static io.weir.Comparison.column;
+
 import io.weir.Ack;
 import io.weir.Entry;
+import io.weir.GetResult;
+import io.weir.KeyState;
+import io.weir.Scan;
+import io.weir.ScanOptions;
 import io.weir.Session;
+import io.weir.Snapshot;
+import io.weir.Table;
 import io.weir.Tailer;
 import io.weir.TailerOptions;
 import io.weir.Weir;
 import io.weir.Writer;
+import io.weir.WriterOptions;
 import java.io.BufferedReader;
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Comparator;
 import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
 import java.util.UUID;
 import java.util.stream.Stream;
 import org.apache.arrow.memory.BufferAllocator;
 import org.apache.arrow.memory.RootAllocator;
 import org.apache.arrow.vector.FieldVector;
+import org.apache.arrow.vector.IntVector;
+import org.apache.arrow.vector.VarCharVector;
 import org.apache.arrow.vector.VectorSchemaRoot;
 import org.apache.arrow.vector.ipc.ArrowReader;
+import org.apache.arrow.vector.types.pojo.ArrowType;
+import org.apache.arrow.vector.types.pojo.Field;
+import org.apache.arrow.vector.types.pojo.FieldType;
 import org.apache.arrow.vector.types.pojo.Schema;
 
 /**
  * What weir promises, shown on real data, from Java: a child process puts batches durably and is killed with SIGKILL half-way; the parent
  * opens the shard again, finds every acknowledged row (and at most the one batch that was under way), puts the rest, tails everything back
- * and compares checksums with the source.
+ * and compares checksums with the source. Then a shard with a primary key is used as a table: rows are replaced, deleted, got by key and scanned.
  *
  * <pre>java … Quickstart [FILE.arrow [DIRECTORY]]      the directory is a fresh one, removed at the end, unless one is given</pre>
  */
@@ -171,7 +188,9 @@ public final class Quickstart {
       System.out.printf(
           equal ? "   Equal: %,d rows of %d columns, none lost, none doubled, none torn.%n" : "   DIFFERENT: %,d rows of %d columns%n",
           log.rows, log.hashes.size());
-      return equal;
+
+      System.out.printf("%n5  A shard with a primary key is a table%n");
+      return table(session, root, allocator) && equal;
     }
   }
 
@@ -224,5 +243,85 @@ public final class Quickstart {
       }
     }
     return entries;
+  }
+
+  // ---- A table ----
+
+  private static final Schema PLANES =
+      new Schema(
+          List.of(
+              new Field("tail", FieldType.notNullable(ArrowType.Utf8.INSTANCE), null),
+              new Field("seats", FieldType.nullable(new ArrowType.Int(32, true)), null)));
+
+  /** Puts planes and their seats: a row replaces the one of the same tail number. */
+  private static void put(Writer writer, BufferAllocator allocator, Map<String, Integer> planes) {
+    try (VectorSchemaRoot batch = VectorSchemaRoot.create(PLANES, allocator)) {
+      int row = 0;
+      for (Map.Entry<String, Integer> plane : planes.entrySet()) {
+        ((VarCharVector) batch.getVector("tail")).setSafe(row, plane.getKey().getBytes(StandardCharsets.UTF_8));
+        ((IntVector) batch.getVector("seats")).setSafe(row++, plane.getValue());
+      }
+      batch.setRowCount(row);
+      writer.put(batch);
+    }
+  }
+
+  /** The planes that a batch has the tail numbers of. */
+  private static VectorSchemaRoot keys(BufferAllocator allocator, String... tails) {
+    VarCharVector tail = (VarCharVector) PLANES.findField("tail").createVector(allocator);
+    for (int i = 0; i < tails.length; i++) {
+      tail.setSafe(i, tails[i].getBytes(StandardCharsets.UTF_8));
+    }
+    tail.setValueCount(tails.length);
+    return VectorSchemaRoot.of(tail);
+  }
+
+  /** What a scan gives. */
+  private static Map<String, Integer> scan(Table table, BufferAllocator allocator, ScanOptions options) {
+    Map<String, Integer> planes = new TreeMap<>();
+    try (Scan scan = table.scan(options, allocator)) {
+      for (VectorSchemaRoot rows : scan) {
+        try (rows) {
+          for (int row = 0; row < rows.getRowCount(); row++) {
+            planes.put(rows.getVector("tail").getObject(row).toString(), (Integer) rows.getVector("seats").getObject(row));
+          }
+        }
+      }
+    }
+    return planes;
+  }
+
+  /** Upserts, a delete, a get, scans, and a snapshot for those who do not own the shard. */
+  private static boolean table(Session session, String root, BufferAllocator allocator) {
+    UUID shard = UUID.randomUUID();
+    boolean right;
+    try (Writer writer = session.openWriter(root, shard, PLANES, WriterOptions.defaults().withPrimaryKey("tail"))) {
+      put(writer, allocator, Map.of("N101", 140, "N202", 180, "N303", 200));
+      put(writer, allocator, Map.of("N202", 186)); // replaces
+      try (VectorSchemaRoot keys = keys(allocator, "N303")) {
+        writer.delete(keys);
+      }
+      writer.waitFlushed(writer.freeze()); // what follows is in memory only, and in the log
+      put(writer, allocator, Map.of("N404", 90));
+
+      Map<String, Integer> all = scan(writer, allocator, ScanOptions.defaults());
+      Map<String, Integer> large = scan(writer, allocator, ScanOptions.where(column("seats").ge(140)));
+      System.out.printf("   scan                 %s%n   with 140 seats       %s%n", all, large);
+      right = all.equals(Map.of("N101", 140, "N202", 186, "N404", 90)) && large.equals(Map.of("N101", 140, "N202", 186));
+
+      try (VectorSchemaRoot keys = keys(allocator, "N202", "N303", "N999");
+          GetResult found = writer.get(keys, allocator)) {
+        System.out.printf("   N202, N303, N999     %s, %s seats%n", found.states(), found.rows().getVector("seats").getObject(0));
+        right &= found.states().equals(List.of(KeyState.FOUND, KeyState.DELETED, KeyState.MISSING));
+      }
+      try (Snapshot snapshot = session.openSnapshot(root, shard)) { // from any process; the writer goes on
+        put(writer, allocator, Map.of("N505", 50));
+        Map<String, Integer> then = scan(snapshot, allocator, ScanOptions.defaults());
+        System.out.printf("   snapshot             %s, up to position %d of the log%n", then, snapshot.cutPosition());
+        right &= then.equals(all);
+      }
+    }
+    System.out.println(right ? "   As it should be." : "   WRONG");
+    return right;
   }
 }

@@ -33,7 +33,8 @@ public final class NativeGenerator {
           "weir_manifest_version", "weir_manifest_writer_epoch", "weir_manifest_replay_after", "weir_manifest_last_seen",
           "weir_manifest_current_generation", "weir_manifest_is_sealed", "weir_manifest_shard_spec_id", "weir_manifest_sstable_count",
           "weir_manifest_field_count", "weir_spill_store_cap_bytes", "weir_spill_store_used_bytes", "weir_spill_len",
-          "weir_spill_stored_bytes", "weir_spill_rows", "weir_spill_batch_count", "weir_cache_value_kind");
+          "weir_spill_stored_bytes", "weir_spill_rows", "weir_spill_batch_count", "weir_cache_value_kind",
+          "weir_snapshot_cut_position", "weir_batch_rows", "weir_batch_states");
 
   private record Member(String type, String name) {}
 
@@ -45,6 +46,10 @@ public final class NativeGenerator {
   private final Map<String, List<Member>> callbacks = new LinkedHashMap<>();
   private final List<Function> functions = new ArrayList<>();
   private final Set<String> enums = new TreeSet<>();
+
+  /** Those of the enums that are bytes. */
+  private final Set<String> bytes = new TreeSet<>();
+
   private final Set<String> opaque = new TreeSet<>();
   private final StringBuilder out = new StringBuilder();
 
@@ -83,9 +88,13 @@ public final class NativeGenerator {
       numbers.put(unknown.group(1), -1L);
     }
     text = text.replaceAll("(?m)\\\\\n", " ").replaceAll("(?m)^#.*$", "").replaceAll("extern \"C\" \\{", " ");
-    text = text.replaceAll(":\\s*int32_t\\s*\\{", "{");
-    // An enum's own typedefs come after it, under several preprocessor branches; all of them say int32_t.
-    text = text.replaceAll("typedef (enum \\w+|int32_t) \\w+;", " ");
+    Matcher small = Pattern.compile("enum (\\w+)\\s*:\\s*uint8_t").matcher(text);
+    while (small.find()) {
+      bytes.add(small.group(1));
+    }
+    text = text.replaceAll(":\\s*(int32_t|uint8_t)\\s*\\{", "{");
+    // An enum's own typedefs come after it, under several preprocessor branches; all of them say of what type it is.
+    text = text.replaceAll("typedef (enum \\w+|int32_t|uint8_t) \\w+;", " ");
     for (String item : split(text)) {
       parseItem(item.strip().replaceAll("\\s+", " "));
     }
@@ -208,7 +217,7 @@ public final class NativeGenerator {
       return type + ".LAYOUT";
     }
     if (enums.contains(type)) {
-      return "JAVA_INT";
+      return bytes.contains(type) ? "JAVA_BYTE" : "JAVA_INT";
     }
     return switch (type) {
       case "bool" -> "JAVA_BOOLEAN";

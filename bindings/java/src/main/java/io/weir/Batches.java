@@ -21,7 +21,11 @@ import org.apache.arrow.vector.types.pojo.Schema;
 /** Arrow data on its way into the library. */
 final class Batches {
   private static final long STREAM_RELEASE = 24;
+  private static final long ARRAY_LENGTH = 0;
   private static final long ARRAY_RELEASE = 64;
+  private static final long SCHEMA_N_CHILDREN = 32;
+  private static final long SCHEMA_CHILDREN = 40;
+  private static final long SCHEMA_DICTIONARY = 48;
 
   private static final FieldType STRUCT = FieldType.notNullable(ArrowType.Struct.INSTANCE);
 
@@ -36,8 +40,11 @@ final class Batches {
     static final RootAllocator ALLOCATOR = new RootAllocator();
   }
 
-  /** Calls `body` with the schema as a C struct. */
+  /** Calls `body` with the schema as a C struct; with null for null. */
   static <T> T withSchema(Schema schema, Function<ArrowSchema, T> body) {
+    if (schema == null) {
+      return body.apply(null);
+    }
     try (ArrowSchema struct = ArrowSchema.allocateNew(own())) {
       Data.exportSchema(own(), schema, null, struct);
       try {
@@ -48,8 +55,9 @@ final class Batches {
     }
   }
 
+  /** Of a struct, or NULL. */
   static MemorySegment address(ArrowSchema schema) {
-    return MemorySegment.ofAddress(schema.memoryAddress());
+    return schema == null ? MemorySegment.NULL : MemorySegment.ofAddress(schema.memoryAddress());
   }
 
   static MemorySegment address(ArrowArray array) {
@@ -107,10 +115,89 @@ final class Batches {
     return new VectorSchemaRoot(schema, batch.getChildrenFromFields(), batch.getValueCount());
   }
 
+  /** A call that exports a schema. */
+  interface SchemaCall {
+    int export(MemorySegment handle, MemorySegment schema, MemorySegment error);
+  }
+
+  /** The schema that a handle exports. */
+  static Schema schemaOf(Handle handle, SchemaCall call) {
+    return schemaOf(handle, own(), null, call);
+  }
+
+  static Schema schemaOf(Handle handle, BufferAllocator allocator, CDataDictionaryProvider dictionaries, SchemaCall call) {
+    try (Scratch scratch = Scratch.take()) {
+      MemorySegment struct = scratch.array.asSlice(0, SchemaMemo.SIZE);
+      handle.get(Decoder.NOTHING, (pointer, timeout, s) -> call.export(pointer, struct, s.error));
+      return Data.importSchema(allocator, ArrowSchema.wrap(struct.address()), dictionaries);
+    }
+  }
+
+  /** As {@link #schemaOf(Handle, SchemaCall)}, of rows that are imported without dictionaries: what has some would come as bare numbers. */
+  static Schema plainSchemaOf(Handle handle, SchemaCall call) {
+    return schemaOf(
+        handle,
+        (pointer, schema, error) -> {
+          int status = call.export(pointer, schema, error);
+          if (status == Native.WEIR_STATUS_OK && hasDictionary(schema)) {
+            ArrowSchema.wrap(schema.address()).release();
+            throw WeirException.of(
+                Status.UNSUPPORTED, "a column has a dictionary: leave it out, or read it by Scan.reader() or exportStream()");
+          }
+          return status;
+        });
+  }
+
+  private static boolean hasDictionary(MemorySegment schema) {
+    MemorySegment struct = schema.reinterpret(SchemaMemo.SIZE);
+    if (struct.get(ValueLayout.JAVA_LONG, SCHEMA_DICTIONARY) != 0) {
+      return true;
+    }
+    long count = struct.get(ValueLayout.JAVA_LONG, SCHEMA_N_CHILDREN);
+    MemorySegment children = struct.get(ValueLayout.ADDRESS, SCHEMA_CHILDREN).reinterpret(8 * count);
+    for (long i = 0; i < count; i++) {
+      if (hasDictionary(children.getAtIndex(ValueLayout.ADDRESS, i))) {
+        return true;
+      }
+    }
+    return false;
+  }
+
+  /** Takes over a {@code WeirBatch *}, or null. */
+  static Decoder<VectorSchemaRoot> decoder(Schema schema, BufferAllocator allocator) {
+    return decoder(schema, allocator, null);
+  }
+
+  static Decoder<VectorSchemaRoot> decoder(Schema schema, BufferAllocator allocator, CDataDictionaryProvider dictionaries) {
+    return (raw, ack) -> {
+      if (raw == 0) {
+        return null;
+      }
+      MemorySegment batch = MemorySegment.ofAddress(raw);
+      try (Scratch scratch = Scratch.take()) {
+        scratch.check(Native.weir_batch_array(batch, scratch.array, scratch.error));
+        return importBatch(ArrowArray.wrap(scratch.array.address()), schema, allocator, dictionaries);
+      } finally {
+        Native.weir_batch_free(batch);
+      }
+    };
+  }
+
+  /** How many rows an array has; none if it was released, or is none at all. */
+  static long length(MemorySegment array) {
+    MemorySegment struct = array.reinterpret(ARRAY_RELEASE + 8);
+    return struct.get(ValueLayout.JAVA_LONG, ARRAY_RELEASE) == 0 ? 0 : Math.max(0, struct.get(ValueLayout.JAVA_LONG, ARRAY_LENGTH));
+  }
+
   /** Releases an array that no call of the library's was made with: an array that is handed in is consumed, whatever happens. */
   static void discard(ArrowArray array) {
-    if (address(array).reinterpret(ARRAY_RELEASE + 8).get(ValueLayout.JAVA_LONG, ARRAY_RELEASE) != 0) {
-      array.release();
+    discard(address(array));
+  }
+
+  /** As {@link #discard(ArrowArray)}. */
+  static void discard(MemorySegment array) {
+    if (array.reinterpret(ARRAY_RELEASE + 8).get(ValueLayout.JAVA_LONG, ARRAY_RELEASE) != 0) {
+      ArrowArray.wrap(array.address()).release();
     }
   }
 

@@ -63,6 +63,8 @@ final class Completions {
         handle.shut();
       } else if (value instanceof VectorSchemaRoot batch) {
         batch.close();
+      } else if (value instanceof GetResult result) {
+        result.close();
       }
     }
   }

@@ -117,7 +117,8 @@ public final class Entry extends Handle implements AutoCloseable {
   }
 
   /**
-   * The schema of the entry's batches. A sentinel's has no columns.
+   * The schema of the entry's batches: the writer's. With a primary key, columns outside of it are nullable, and there is one more, the last:
+   * {@code _tombstone} (boolean), true in rows that delete their key. A sentinel's has no columns.
    *
    * @return the schema
    */
@@ -136,11 +137,7 @@ public final class Entry extends Handle implements AutoCloseable {
   }
 
   private Schema importSchema(BufferAllocator allocator, CDataDictionaryProvider dictionaries) {
-    try (Scratch scratch = Scratch.take()) {
-      MemorySegment struct = scratch.array.asSlice(0, SchemaMemo.SIZE);
-      get(Decoder.NOTHING, (entry, timeout, s) -> Native.weir_entry_schema(entry, struct, s.error));
-      return Data.importSchema(allocator, ArrowSchema.wrap(struct.address()), dictionaries);
-    }
+    return Batches.schemaOf(this, allocator, dictionaries, Native::weir_entry_schema);
   }
 
   /**

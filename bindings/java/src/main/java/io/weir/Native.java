@@ -67,6 +67,7 @@ final class Native {
   static final int WEIR_RESULT_SPILL = 7;
   static final int WEIR_RESULT_BATCH = 8;
   static final int WEIR_RESULT_CACHE_VALUE = 9;
+  static final int WEIR_RESULT_SNAPSHOT = 10;
   static final int WEIR_LOG_LEVEL_OFF = 0;
   static final int WEIR_LOG_LEVEL_ERROR = 1;
   static final int WEIR_LOG_LEVEL_WARN = 2;
@@ -84,6 +85,18 @@ final class Native {
   static final int WEIR_CACHE_KIND_BYTES = 1;
   static final int WEIR_CACHE_KIND_BATCH = 2;
   static final int WEIR_CACHE_KIND_OBJECT = 3;
+  static final int WEIR_INDEX_BTREE = 0;
+  static final int WEIR_COMPARE_EQ = 0;
+  static final int WEIR_COMPARE_NE = 1;
+  static final int WEIR_COMPARE_LT = 2;
+  static final int WEIR_COMPARE_LE = 3;
+  static final int WEIR_COMPARE_GT = 4;
+  static final int WEIR_COMPARE_GE = 5;
+  static final int WEIR_COMPARE_IS_NULL = 6;
+  static final int WEIR_COMPARE_IS_NOT_NULL = 7;
+  static final int WEIR_KEY_MISSING = 0;
+  static final int WEIR_KEY_FOUND = 1;
+  static final int WEIR_KEY_DELETED = 2;
   static final long WEIR_CACHE_UNKNOWN = -1L;
 
   /** {@code WeirRuntimeOptions} */
@@ -306,6 +319,24 @@ final class Native {
     static final long trim_age_ms = LAYOUT.byteOffset(PathElement.groupElement("trim_age_ms"));
   }
 
+  /** {@code WeirIndexDefinition} */
+  static final class WeirIndexDefinition {
+    private WeirIndexDefinition() {}
+
+    static final StructLayout LAYOUT =
+        MemoryLayout.structLayout(
+            ADDRESS.withName("name"),
+            ADDRESS.withName("column"),
+            JAVA_INT.withName("kind"),
+            JAVA_INT.withName("reserved"))
+            .withName("WeirIndexDefinition");
+    static final long SIZE = LAYOUT.byteSize();
+    static final long name = LAYOUT.byteOffset(PathElement.groupElement("name"));
+    static final long column = LAYOUT.byteOffset(PathElement.groupElement("column"));
+    static final long kind = LAYOUT.byteOffset(PathElement.groupElement("kind"));
+    static final long reserved = LAYOUT.byteOffset(PathElement.groupElement("reserved"));
+  }
+
   /** {@code WeirWriterOptions} */
   static final class WeirWriterOptions {
     private WeirWriterOptions() {}
@@ -316,7 +347,7 @@ final class Native {
             JAVA_BYTE.withName("durable"),
             JAVA_BYTE.withName("fsync"),
             JAVA_BYTE.withName("validate"),
-            JAVA_BYTE.withName("reserved"),
+            JAVA_BYTE.withName("enable_memtable"),
             JAVA_INT.withName("compression"),
             JAVA_INT.withName("max_retries"),
             JAVA_LONG.withName("linger_us"),
@@ -325,14 +356,29 @@ final class Native {
             JAVA_INT.withName("retry_base_delay_ms"),
             JAVA_INT.withName("manifest_probe_width"),
             JAVA_LONG.withName("trim_age_ms"),
-            JAVA_LONG.withName("open_timeout_ms"))
+            JAVA_LONG.withName("open_timeout_ms"),
+            JAVA_LONG.withName("max_memtable_bytes"),
+            JAVA_LONG.withName("max_memtable_rows"),
+            JAVA_LONG.withName("max_memtable_batches"),
+            JAVA_LONG.withName("max_unflushed_bytes"),
+            JAVA_LONG.withName("frozen_grace_ms"),
+            ADDRESS.withName("primary_key"),
+            JAVA_LONG.withName("primary_key_len"),
+            ADDRESS.withName("indexes"),
+            JAVA_LONG.withName("indexes_len"),
+            JAVA_BYTE.withName("compaction"),
+            MemoryLayout.sequenceLayout(3, JAVA_BYTE).withName("reserved2"),
+            JAVA_INT.withName("compaction_min_generations"),
+            JAVA_INT.withName("compaction_max_generations"),
+            JAVA_INT.withName("reserved3"),
+            JAVA_LONG.withName("compaction_max_bytes"))
             .withName("WeirWriterOptions");
     static final long SIZE = LAYOUT.byteSize();
     static final long struct_size = LAYOUT.byteOffset(PathElement.groupElement("struct_size"));
     static final long durable = LAYOUT.byteOffset(PathElement.groupElement("durable"));
     static final long fsync = LAYOUT.byteOffset(PathElement.groupElement("fsync"));
     static final long validate = LAYOUT.byteOffset(PathElement.groupElement("validate"));
-    static final long reserved = LAYOUT.byteOffset(PathElement.groupElement("reserved"));
+    static final long enable_memtable = LAYOUT.byteOffset(PathElement.groupElement("enable_memtable"));
     static final long compression = LAYOUT.byteOffset(PathElement.groupElement("compression"));
     static final long max_retries = LAYOUT.byteOffset(PathElement.groupElement("max_retries"));
     static final long linger_us = LAYOUT.byteOffset(PathElement.groupElement("linger_us"));
@@ -342,6 +388,21 @@ final class Native {
     static final long manifest_probe_width = LAYOUT.byteOffset(PathElement.groupElement("manifest_probe_width"));
     static final long trim_age_ms = LAYOUT.byteOffset(PathElement.groupElement("trim_age_ms"));
     static final long open_timeout_ms = LAYOUT.byteOffset(PathElement.groupElement("open_timeout_ms"));
+    static final long max_memtable_bytes = LAYOUT.byteOffset(PathElement.groupElement("max_memtable_bytes"));
+    static final long max_memtable_rows = LAYOUT.byteOffset(PathElement.groupElement("max_memtable_rows"));
+    static final long max_memtable_batches = LAYOUT.byteOffset(PathElement.groupElement("max_memtable_batches"));
+    static final long max_unflushed_bytes = LAYOUT.byteOffset(PathElement.groupElement("max_unflushed_bytes"));
+    static final long frozen_grace_ms = LAYOUT.byteOffset(PathElement.groupElement("frozen_grace_ms"));
+    static final long primary_key = LAYOUT.byteOffset(PathElement.groupElement("primary_key"));
+    static final long primary_key_len = LAYOUT.byteOffset(PathElement.groupElement("primary_key_len"));
+    static final long indexes = LAYOUT.byteOffset(PathElement.groupElement("indexes"));
+    static final long indexes_len = LAYOUT.byteOffset(PathElement.groupElement("indexes_len"));
+    static final long compaction = LAYOUT.byteOffset(PathElement.groupElement("compaction"));
+    static final long reserved2 = LAYOUT.byteOffset(PathElement.groupElement("reserved2"));
+    static final long compaction_min_generations = LAYOUT.byteOffset(PathElement.groupElement("compaction_min_generations"));
+    static final long compaction_max_generations = LAYOUT.byteOffset(PathElement.groupElement("compaction_max_generations"));
+    static final long reserved3 = LAYOUT.byteOffset(PathElement.groupElement("reserved3"));
+    static final long compaction_max_bytes = LAYOUT.byteOffset(PathElement.groupElement("compaction_max_bytes"));
   }
 
   /** {@code WeirWriterStats} */
@@ -425,7 +486,11 @@ final class Native {
             JAVA_LONG.withName("pending_bytes"),
             JAVA_LONG.withName("in_flight_bytes"),
             JAVA_LONG.withName("reserved_bytes"),
-            JAVA_LONG.withName("limit_bytes"))
+            JAVA_LONG.withName("limit_bytes"),
+            JAVA_LONG.withName("memtable_bytes"),
+            JAVA_LONG.withName("frozen_bytes"),
+            JAVA_LONG.withName("kept_bytes"),
+            JAVA_LONG.withName("unflushed_limit_bytes"))
             .withName("WeirWriterMemory");
     static final long SIZE = LAYOUT.byteSize();
     static final long struct_size = LAYOUT.byteOffset(PathElement.groupElement("struct_size"));
@@ -434,6 +499,158 @@ final class Native {
     static final long in_flight_bytes = LAYOUT.byteOffset(PathElement.groupElement("in_flight_bytes"));
     static final long reserved_bytes = LAYOUT.byteOffset(PathElement.groupElement("reserved_bytes"));
     static final long limit_bytes = LAYOUT.byteOffset(PathElement.groupElement("limit_bytes"));
+    static final long memtable_bytes = LAYOUT.byteOffset(PathElement.groupElement("memtable_bytes"));
+    static final long frozen_bytes = LAYOUT.byteOffset(PathElement.groupElement("frozen_bytes"));
+    static final long kept_bytes = LAYOUT.byteOffset(PathElement.groupElement("kept_bytes"));
+    static final long unflushed_limit_bytes = LAYOUT.byteOffset(PathElement.groupElement("unflushed_limit_bytes"));
+  }
+
+  /** {@code WeirMemTableStats} */
+  static final class WeirMemTableStats {
+    private WeirMemTableStats() {}
+
+    static final StructLayout LAYOUT =
+        MemoryLayout.structLayout(
+            JAVA_INT.withName("struct_size"),
+            JAVA_INT.withName("reserved"),
+            JAVA_LONG.withName("active_generation"),
+            JAVA_LONG.withName("active_rows"),
+            JAVA_LONG.withName("active_batches"),
+            JAVA_LONG.withName("active_bytes"),
+            JAVA_LONG.withName("frozen_tables"),
+            JAVA_LONG.withName("frozen_rows"),
+            JAVA_LONG.withName("frozen_bytes"),
+            JAVA_LONG.withName("kept_bytes"),
+            JAVA_LONG.withName("published_generation"),
+            JAVA_LONG.withName("generations"),
+            JAVA_LONG.withName("flushes"),
+            JAVA_LONG.withName("flush_failures"),
+            JAVA_LONG.withName("flushed_rows"),
+            JAVA_LONG.withName("flushed_bytes"),
+            JAVA_LONG.withName("compactions"),
+            JAVA_LONG.withName("compaction_failures"),
+            JAVA_LONG.withName("compacted_generations"),
+            JAVA_LONG.withName("replayed_entries"),
+            JAVA_LONG.withName("replayed_rows"))
+            .withName("WeirMemTableStats");
+    static final long SIZE = LAYOUT.byteSize();
+    static final long struct_size = LAYOUT.byteOffset(PathElement.groupElement("struct_size"));
+    static final long reserved = LAYOUT.byteOffset(PathElement.groupElement("reserved"));
+    static final long active_generation = LAYOUT.byteOffset(PathElement.groupElement("active_generation"));
+    static final long active_rows = LAYOUT.byteOffset(PathElement.groupElement("active_rows"));
+    static final long active_batches = LAYOUT.byteOffset(PathElement.groupElement("active_batches"));
+    static final long active_bytes = LAYOUT.byteOffset(PathElement.groupElement("active_bytes"));
+    static final long frozen_tables = LAYOUT.byteOffset(PathElement.groupElement("frozen_tables"));
+    static final long frozen_rows = LAYOUT.byteOffset(PathElement.groupElement("frozen_rows"));
+    static final long frozen_bytes = LAYOUT.byteOffset(PathElement.groupElement("frozen_bytes"));
+    static final long kept_bytes = LAYOUT.byteOffset(PathElement.groupElement("kept_bytes"));
+    static final long published_generation = LAYOUT.byteOffset(PathElement.groupElement("published_generation"));
+    static final long generations = LAYOUT.byteOffset(PathElement.groupElement("generations"));
+    static final long flushes = LAYOUT.byteOffset(PathElement.groupElement("flushes"));
+    static final long flush_failures = LAYOUT.byteOffset(PathElement.groupElement("flush_failures"));
+    static final long flushed_rows = LAYOUT.byteOffset(PathElement.groupElement("flushed_rows"));
+    static final long flushed_bytes = LAYOUT.byteOffset(PathElement.groupElement("flushed_bytes"));
+    static final long compactions = LAYOUT.byteOffset(PathElement.groupElement("compactions"));
+    static final long compaction_failures = LAYOUT.byteOffset(PathElement.groupElement("compaction_failures"));
+    static final long compacted_generations = LAYOUT.byteOffset(PathElement.groupElement("compacted_generations"));
+    static final long replayed_entries = LAYOUT.byteOffset(PathElement.groupElement("replayed_entries"));
+    static final long replayed_rows = LAYOUT.byteOffset(PathElement.groupElement("replayed_rows"));
+  }
+
+  /** {@code WeirComparison} */
+  static final class WeirComparison {
+    private WeirComparison() {}
+
+    static final StructLayout LAYOUT =
+        MemoryLayout.structLayout(
+            ADDRESS.withName("column"),
+            JAVA_INT.withName("op"),
+            JAVA_INT.withName("reserved"))
+            .withName("WeirComparison");
+    static final long SIZE = LAYOUT.byteSize();
+    static final long column = LAYOUT.byteOffset(PathElement.groupElement("column"));
+    static final long op = LAYOUT.byteOffset(PathElement.groupElement("op"));
+    static final long reserved = LAYOUT.byteOffset(PathElement.groupElement("reserved"));
+  }
+
+  /** {@code WeirScanOptions} */
+  static final class WeirScanOptions {
+    private WeirScanOptions() {}
+
+    static final StructLayout LAYOUT =
+        MemoryLayout.structLayout(
+            JAVA_INT.withName("struct_size"),
+            JAVA_BYTE.withName("with_position"),
+            JAVA_BYTE.withName("with_generation"),
+            JAVA_BYTE.withName("with_tombstones"),
+            JAVA_BYTE.withName("reserved"),
+            ADDRESS.withName("columns"),
+            JAVA_LONG.withName("columns_len"),
+            ADDRESS.withName("comparisons"),
+            JAVA_LONG.withName("comparisons_len"),
+            JAVA_LONG.withName("limit"),
+            JAVA_INT.withName("batch_rows"),
+            JAVA_INT.withName("reserved2"))
+            .withName("WeirScanOptions");
+    static final long SIZE = LAYOUT.byteSize();
+    static final long struct_size = LAYOUT.byteOffset(PathElement.groupElement("struct_size"));
+    static final long with_position = LAYOUT.byteOffset(PathElement.groupElement("with_position"));
+    static final long with_generation = LAYOUT.byteOffset(PathElement.groupElement("with_generation"));
+    static final long with_tombstones = LAYOUT.byteOffset(PathElement.groupElement("with_tombstones"));
+    static final long reserved = LAYOUT.byteOffset(PathElement.groupElement("reserved"));
+    static final long columns = LAYOUT.byteOffset(PathElement.groupElement("columns"));
+    static final long columns_len = LAYOUT.byteOffset(PathElement.groupElement("columns_len"));
+    static final long comparisons = LAYOUT.byteOffset(PathElement.groupElement("comparisons"));
+    static final long comparisons_len = LAYOUT.byteOffset(PathElement.groupElement("comparisons_len"));
+    static final long limit = LAYOUT.byteOffset(PathElement.groupElement("limit"));
+    static final long batch_rows = LAYOUT.byteOffset(PathElement.groupElement("batch_rows"));
+    static final long reserved2 = LAYOUT.byteOffset(PathElement.groupElement("reserved2"));
+  }
+
+  /** {@code WeirGetOptions} */
+  static final class WeirGetOptions {
+    private WeirGetOptions() {}
+
+    static final StructLayout LAYOUT =
+        MemoryLayout.structLayout(
+            JAVA_INT.withName("struct_size"),
+            JAVA_INT.withName("reserved"),
+            ADDRESS.withName("columns"),
+            JAVA_LONG.withName("columns_len"))
+            .withName("WeirGetOptions");
+    static final long SIZE = LAYOUT.byteSize();
+    static final long struct_size = LAYOUT.byteOffset(PathElement.groupElement("struct_size"));
+    static final long reserved = LAYOUT.byteOffset(PathElement.groupElement("reserved"));
+    static final long columns = LAYOUT.byteOffset(PathElement.groupElement("columns"));
+    static final long columns_len = LAYOUT.byteOffset(PathElement.groupElement("columns_len"));
+  }
+
+  /** {@code WeirSnapshotOptions} */
+  static final class WeirSnapshotOptions {
+    private WeirSnapshotOptions() {}
+
+    static final StructLayout LAYOUT =
+        MemoryLayout.structLayout(
+            JAVA_INT.withName("struct_size"),
+            JAVA_BYTE.withName("wal"),
+            MemoryLayout.sequenceLayout(3, JAVA_BYTE).withName("reserved"),
+            ADDRESS.withName("primary_key"),
+            JAVA_LONG.withName("primary_key_len"),
+            ADDRESS.withName("indexes"),
+            JAVA_LONG.withName("indexes_len"),
+            JAVA_LONG.withName("max_bytes"),
+            JAVA_LONG.withName("open_timeout_ms"))
+            .withName("WeirSnapshotOptions");
+    static final long SIZE = LAYOUT.byteSize();
+    static final long struct_size = LAYOUT.byteOffset(PathElement.groupElement("struct_size"));
+    static final long wal = LAYOUT.byteOffset(PathElement.groupElement("wal"));
+    static final long reserved = LAYOUT.byteOffset(PathElement.groupElement("reserved"));
+    static final long primary_key = LAYOUT.byteOffset(PathElement.groupElement("primary_key"));
+    static final long primary_key_len = LAYOUT.byteOffset(PathElement.groupElement("primary_key_len"));
+    static final long indexes = LAYOUT.byteOffset(PathElement.groupElement("indexes"));
+    static final long indexes_len = LAYOUT.byteOffset(PathElement.groupElement("indexes_len"));
+    static final long max_bytes = LAYOUT.byteOffset(PathElement.groupElement("max_bytes"));
+    static final long open_timeout_ms = LAYOUT.byteOffset(PathElement.groupElement("open_timeout_ms"));
   }
 
   /** {@code WeirAppenderOptions} */
@@ -1952,6 +2169,454 @@ final class Native {
         handle("weir_writer_memory", FunctionDescriptor.of(JAVA_INT, ADDRESS, ADDRESS, ADDRESS));
   }
 
+  /** {@code WeirStatus weir_writer_delete(const WeirWriter *writer, struct ArrowArray *keys, const struct ArrowSchema *keys_schema, int64_t timeout_ms, WeirAck *ack, WeirError **error)} */
+  static int weir_writer_delete(MemorySegment writer, MemorySegment keys, MemorySegment keys_schema, long timeout_ms, MemorySegment ack, MemorySegment error) {
+    try {
+      return (int) weir_writer_delete.HANDLE.invokeExact(writer, keys, keys_schema, timeout_ms, ack, error);
+    } catch (Throwable thrown) {
+      throw unexpected(thrown);
+    }
+  }
+
+  private static final class weir_writer_delete {
+    static final MethodHandle HANDLE =
+        handle("weir_writer_delete", FunctionDescriptor.of(JAVA_INT, ADDRESS, ADDRESS, ADDRESS, JAVA_LONG, ADDRESS, ADDRESS));
+  }
+
+  /** {@code WeirStatus weir_writer_delete_async(const WeirWriter *writer, struct ArrowArray *keys, const struct ArrowSchema *keys_schema, WeirCompletion completion, WeirError **error)} */
+  static int weir_writer_delete_async(MemorySegment writer, MemorySegment keys, MemorySegment keys_schema, MemorySegment completion, MemorySegment error) {
+    try {
+      return (int) weir_writer_delete_async.HANDLE.invokeExact(writer, keys, keys_schema, completion, error);
+    } catch (Throwable thrown) {
+      throw unexpected(thrown);
+    }
+  }
+
+  private static final class weir_writer_delete_async {
+    static final MethodHandle HANDLE =
+        handle("weir_writer_delete_async", FunctionDescriptor.of(JAVA_INT, ADDRESS, ADDRESS, ADDRESS, WeirCompletion.LAYOUT, ADDRESS));
+  }
+
+  /** {@code WeirStatus weir_writer_key_schema(const WeirWriter *writer, struct ArrowSchema *schema, WeirError **error)} */
+  static int weir_writer_key_schema(MemorySegment writer, MemorySegment schema, MemorySegment error) {
+    try {
+      return (int) weir_writer_key_schema.HANDLE.invokeExact(writer, schema, error);
+    } catch (Throwable thrown) {
+      throw unexpected(thrown);
+    }
+  }
+
+  private static final class weir_writer_key_schema {
+    static final MethodHandle HANDLE =
+        handle("weir_writer_key_schema", FunctionDescriptor.of(JAVA_INT, ADDRESS, ADDRESS, ADDRESS));
+  }
+
+  /** {@code WeirStatus weir_writer_read_schema(const WeirWriter *writer, const char *const *columns, size_t columns_len, struct ArrowSchema *schema, WeirError **error)} */
+  static int weir_writer_read_schema(MemorySegment writer, MemorySegment columns, long columns_len, MemorySegment schema, MemorySegment error) {
+    try {
+      return (int) weir_writer_read_schema.HANDLE.invokeExact(writer, columns, columns_len, schema, error);
+    } catch (Throwable thrown) {
+      throw unexpected(thrown);
+    }
+  }
+
+  private static final class weir_writer_read_schema {
+    static final MethodHandle HANDLE =
+        handle("weir_writer_read_schema", FunctionDescriptor.of(JAVA_INT, ADDRESS, ADDRESS, JAVA_LONG, ADDRESS, ADDRESS));
+  }
+
+  /** {@code WeirStatus weir_writer_freeze(const WeirWriter *writer, uint64_t *generation, WeirError **error)} */
+  static int weir_writer_freeze(MemorySegment writer, MemorySegment generation, MemorySegment error) {
+    try {
+      return (int) weir_writer_freeze.HANDLE.invokeExact(writer, generation, error);
+    } catch (Throwable thrown) {
+      throw unexpected(thrown);
+    }
+  }
+
+  private static final class weir_writer_freeze {
+    static final MethodHandle HANDLE =
+        handle("weir_writer_freeze", FunctionDescriptor.of(JAVA_INT, ADDRESS, ADDRESS, ADDRESS));
+  }
+
+  /** {@code WeirStatus weir_writer_wait_flushed(const WeirWriter *writer, uint64_t generation, int64_t timeout_ms, WeirError **error)} */
+  static int weir_writer_wait_flushed(MemorySegment writer, long generation, long timeout_ms, MemorySegment error) {
+    try {
+      return (int) weir_writer_wait_flushed.HANDLE.invokeExact(writer, generation, timeout_ms, error);
+    } catch (Throwable thrown) {
+      throw unexpected(thrown);
+    }
+  }
+
+  private static final class weir_writer_wait_flushed {
+    static final MethodHandle HANDLE =
+        handle("weir_writer_wait_flushed", FunctionDescriptor.of(JAVA_INT, ADDRESS, JAVA_LONG, JAVA_LONG, ADDRESS));
+  }
+
+  /** {@code WeirStatus weir_writer_wait_flushed_async(const WeirWriter *writer, uint64_t generation, WeirCompletion completion, WeirError **error)} */
+  static int weir_writer_wait_flushed_async(MemorySegment writer, long generation, MemorySegment completion, MemorySegment error) {
+    try {
+      return (int) weir_writer_wait_flushed_async.HANDLE.invokeExact(writer, generation, completion, error);
+    } catch (Throwable thrown) {
+      throw unexpected(thrown);
+    }
+  }
+
+  private static final class weir_writer_wait_flushed_async {
+    static final MethodHandle HANDLE =
+        handle("weir_writer_wait_flushed_async", FunctionDescriptor.of(JAVA_INT, ADDRESS, JAVA_LONG, WeirCompletion.LAYOUT, ADDRESS));
+  }
+
+  /** {@code WeirStatus weir_writer_compact(const WeirWriter *writer, int64_t timeout_ms, uint64_t *merges, WeirError **error)} */
+  static int weir_writer_compact(MemorySegment writer, long timeout_ms, MemorySegment merges, MemorySegment error) {
+    try {
+      return (int) weir_writer_compact.HANDLE.invokeExact(writer, timeout_ms, merges, error);
+    } catch (Throwable thrown) {
+      throw unexpected(thrown);
+    }
+  }
+
+  private static final class weir_writer_compact {
+    static final MethodHandle HANDLE =
+        handle("weir_writer_compact", FunctionDescriptor.of(JAVA_INT, ADDRESS, JAVA_LONG, ADDRESS, ADDRESS));
+  }
+
+  /** {@code WeirStatus weir_writer_compact_async(const WeirWriter *writer, WeirCompletion completion, WeirError **error)} */
+  static int weir_writer_compact_async(MemorySegment writer, MemorySegment completion, MemorySegment error) {
+    try {
+      return (int) weir_writer_compact_async.HANDLE.invokeExact(writer, completion, error);
+    } catch (Throwable thrown) {
+      throw unexpected(thrown);
+    }
+  }
+
+  private static final class weir_writer_compact_async {
+    static final MethodHandle HANDLE =
+        handle("weir_writer_compact_async", FunctionDescriptor.of(JAVA_INT, ADDRESS, WeirCompletion.LAYOUT, ADDRESS));
+  }
+
+  /** {@code WeirStatus weir_writer_memtable_stats(const WeirWriter *writer, WeirMemTableStats *stats, WeirError **error)} */
+  static int weir_writer_memtable_stats(MemorySegment writer, MemorySegment stats, MemorySegment error) {
+    try {
+      return (int) weir_writer_memtable_stats.HANDLE.invokeExact(writer, stats, error);
+    } catch (Throwable thrown) {
+      throw unexpected(thrown);
+    }
+  }
+
+  private static final class weir_writer_memtable_stats {
+    static final MethodHandle HANDLE =
+        handle("weir_writer_memtable_stats", FunctionDescriptor.of(JAVA_INT, ADDRESS, ADDRESS, ADDRESS));
+  }
+
+  /** {@code void weir_scan_options_init(WeirScanOptions *options, uint32_t struct_size)} */
+  static void weir_scan_options_init(MemorySegment options, int struct_size) {
+    try {
+      weir_scan_options_init.HANDLE.invokeExact(options, struct_size);
+    } catch (Throwable thrown) {
+      throw unexpected(thrown);
+    }
+  }
+
+  private static final class weir_scan_options_init {
+    static final MethodHandle HANDLE =
+        handle("weir_scan_options_init", FunctionDescriptor.ofVoid(ADDRESS, JAVA_INT));
+  }
+
+  /** {@code WeirStatus weir_writer_scan(const WeirWriter *writer, const WeirScanOptions *options, struct ArrowArray *values, const struct ArrowSchema *values_schema, WeirScan **scan, WeirError **error)} */
+  static int weir_writer_scan(MemorySegment writer, MemorySegment options, MemorySegment values, MemorySegment values_schema, MemorySegment scan, MemorySegment error) {
+    try {
+      return (int) weir_writer_scan.HANDLE.invokeExact(writer, options, values, values_schema, scan, error);
+    } catch (Throwable thrown) {
+      throw unexpected(thrown);
+    }
+  }
+
+  private static final class weir_writer_scan {
+    static final MethodHandle HANDLE =
+        handle("weir_writer_scan", FunctionDescriptor.of(JAVA_INT, ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS));
+  }
+
+  /** {@code WeirStatus weir_scan_schema(const WeirScan *scan, struct ArrowSchema *schema, WeirError **error)} */
+  static int weir_scan_schema(MemorySegment scan, MemorySegment schema, MemorySegment error) {
+    try {
+      return (int) weir_scan_schema.HANDLE.invokeExact(scan, schema, error);
+    } catch (Throwable thrown) {
+      throw unexpected(thrown);
+    }
+  }
+
+  private static final class weir_scan_schema {
+    static final MethodHandle HANDLE =
+        handle("weir_scan_schema", FunctionDescriptor.of(JAVA_INT, ADDRESS, ADDRESS, ADDRESS));
+  }
+
+  /** {@code WeirStatus weir_scan_next(const WeirScan *scan, int64_t timeout_ms, WeirBatch **batch, WeirError **error)} */
+  static int weir_scan_next(MemorySegment scan, long timeout_ms, MemorySegment batch, MemorySegment error) {
+    try {
+      return (int) weir_scan_next.HANDLE.invokeExact(scan, timeout_ms, batch, error);
+    } catch (Throwable thrown) {
+      throw unexpected(thrown);
+    }
+  }
+
+  private static final class weir_scan_next {
+    static final MethodHandle HANDLE =
+        handle("weir_scan_next", FunctionDescriptor.of(JAVA_INT, ADDRESS, JAVA_LONG, ADDRESS, ADDRESS));
+  }
+
+  /** {@code WeirStatus weir_scan_next_async(const WeirScan *scan, WeirCompletion completion, WeirError **error)} */
+  static int weir_scan_next_async(MemorySegment scan, MemorySegment completion, MemorySegment error) {
+    try {
+      return (int) weir_scan_next_async.HANDLE.invokeExact(scan, completion, error);
+    } catch (Throwable thrown) {
+      throw unexpected(thrown);
+    }
+  }
+
+  private static final class weir_scan_next_async {
+    static final MethodHandle HANDLE =
+        handle("weir_scan_next_async", FunctionDescriptor.of(JAVA_INT, ADDRESS, WeirCompletion.LAYOUT, ADDRESS));
+  }
+
+  /** {@code WeirStatus weir_scan_stream(const WeirScan *scan, struct ArrowArrayStream *stream, WeirError **error)} */
+  static int weir_scan_stream(MemorySegment scan, MemorySegment stream, MemorySegment error) {
+    try {
+      return (int) weir_scan_stream.HANDLE.invokeExact(scan, stream, error);
+    } catch (Throwable thrown) {
+      throw unexpected(thrown);
+    }
+  }
+
+  private static final class weir_scan_stream {
+    static final MethodHandle HANDLE =
+        handle("weir_scan_stream", FunctionDescriptor.of(JAVA_INT, ADDRESS, ADDRESS, ADDRESS));
+  }
+
+  /** {@code void weir_scan_free(WeirScan *scan)} */
+  static void weir_scan_free(MemorySegment scan) {
+    try {
+      weir_scan_free.HANDLE.invokeExact(scan);
+    } catch (Throwable thrown) {
+      throw unexpected(thrown);
+    }
+  }
+
+  private static final class weir_scan_free {
+    static final MethodHandle HANDLE =
+        handle("weir_scan_free", FunctionDescriptor.ofVoid(ADDRESS));
+  }
+
+  /** {@code void weir_get_options_init(WeirGetOptions *options, uint32_t struct_size)} */
+  static void weir_get_options_init(MemorySegment options, int struct_size) {
+    try {
+      weir_get_options_init.HANDLE.invokeExact(options, struct_size);
+    } catch (Throwable thrown) {
+      throw unexpected(thrown);
+    }
+  }
+
+  private static final class weir_get_options_init {
+    static final MethodHandle HANDLE =
+        handle("weir_get_options_init", FunctionDescriptor.ofVoid(ADDRESS, JAVA_INT));
+  }
+
+  /** {@code WeirStatus weir_writer_get(const WeirWriter *writer, struct ArrowArray *keys, const struct ArrowSchema *keys_schema, const WeirGetOptions *options, int64_t timeout_ms, uint8_t *states, size_t states_len, struct ArrowArray *rows, WeirError **error)} */
+  static int weir_writer_get(MemorySegment writer, MemorySegment keys, MemorySegment keys_schema, MemorySegment options, long timeout_ms, MemorySegment states, long states_len, MemorySegment rows, MemorySegment error) {
+    try {
+      return (int) weir_writer_get.HANDLE.invokeExact(writer, keys, keys_schema, options, timeout_ms, states, states_len, rows, error);
+    } catch (Throwable thrown) {
+      throw unexpected(thrown);
+    }
+  }
+
+  private static final class weir_writer_get {
+    static final MethodHandle HANDLE =
+        handle("weir_writer_get", FunctionDescriptor.of(JAVA_INT, ADDRESS, ADDRESS, ADDRESS, ADDRESS, JAVA_LONG, ADDRESS, JAVA_LONG, ADDRESS, ADDRESS));
+  }
+
+  /** {@code WeirStatus weir_writer_get_async(const WeirWriter *writer, struct ArrowArray *keys, const struct ArrowSchema *keys_schema, const WeirGetOptions *options, WeirCompletion completion, WeirError **error)} */
+  static int weir_writer_get_async(MemorySegment writer, MemorySegment keys, MemorySegment keys_schema, MemorySegment options, MemorySegment completion, MemorySegment error) {
+    try {
+      return (int) weir_writer_get_async.HANDLE.invokeExact(writer, keys, keys_schema, options, completion, error);
+    } catch (Throwable thrown) {
+      throw unexpected(thrown);
+    }
+  }
+
+  private static final class weir_writer_get_async {
+    static final MethodHandle HANDLE =
+        handle("weir_writer_get_async", FunctionDescriptor.of(JAVA_INT, ADDRESS, ADDRESS, ADDRESS, ADDRESS, WeirCompletion.LAYOUT, ADDRESS));
+  }
+
+  /** {@code void weir_snapshot_options_init(WeirSnapshotOptions *options, uint32_t struct_size)} */
+  static void weir_snapshot_options_init(MemorySegment options, int struct_size) {
+    try {
+      weir_snapshot_options_init.HANDLE.invokeExact(options, struct_size);
+    } catch (Throwable thrown) {
+      throw unexpected(thrown);
+    }
+  }
+
+  private static final class weir_snapshot_options_init {
+    static final MethodHandle HANDLE =
+        handle("weir_snapshot_options_init", FunctionDescriptor.ofVoid(ADDRESS, JAVA_INT));
+  }
+
+  /** {@code WeirStatus weir_snapshot_open(const WeirSession *session, const char *root, const char *shard_id, const struct ArrowSchema *schema, const WeirSnapshotOptions *options, WeirSnapshot **snapshot, WeirError **error)} */
+  static int weir_snapshot_open(MemorySegment session, MemorySegment root, MemorySegment shard_id, MemorySegment schema, MemorySegment options, MemorySegment snapshot, MemorySegment error) {
+    try {
+      return (int) weir_snapshot_open.HANDLE.invokeExact(session, root, shard_id, schema, options, snapshot, error);
+    } catch (Throwable thrown) {
+      throw unexpected(thrown);
+    }
+  }
+
+  private static final class weir_snapshot_open {
+    static final MethodHandle HANDLE =
+        handle("weir_snapshot_open", FunctionDescriptor.of(JAVA_INT, ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS));
+  }
+
+  /** {@code WeirStatus weir_snapshot_open_async(const WeirSession *session, const char *root, const char *shard_id, const struct ArrowSchema *schema, const WeirSnapshotOptions *options, WeirCompletion completion, WeirError **error)} */
+  static int weir_snapshot_open_async(MemorySegment session, MemorySegment root, MemorySegment shard_id, MemorySegment schema, MemorySegment options, MemorySegment completion, MemorySegment error) {
+    try {
+      return (int) weir_snapshot_open_async.HANDLE.invokeExact(session, root, shard_id, schema, options, completion, error);
+    } catch (Throwable thrown) {
+      throw unexpected(thrown);
+    }
+  }
+
+  private static final class weir_snapshot_open_async {
+    static final MethodHandle HANDLE =
+        handle("weir_snapshot_open_async", FunctionDescriptor.of(JAVA_INT, ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS, WeirCompletion.LAYOUT, ADDRESS));
+  }
+
+  /** {@code WeirStatus weir_snapshot_schema(const WeirSnapshot *snapshot, struct ArrowSchema *schema, WeirError **error)} */
+  static int weir_snapshot_schema(MemorySegment snapshot, MemorySegment schema, MemorySegment error) {
+    try {
+      return (int) weir_snapshot_schema.HANDLE.invokeExact(snapshot, schema, error);
+    } catch (Throwable thrown) {
+      throw unexpected(thrown);
+    }
+  }
+
+  private static final class weir_snapshot_schema {
+    static final MethodHandle HANDLE =
+        handle("weir_snapshot_schema", FunctionDescriptor.of(JAVA_INT, ADDRESS, ADDRESS, ADDRESS));
+  }
+
+  /** {@code WeirStatus weir_snapshot_key_schema(const WeirSnapshot *snapshot, struct ArrowSchema *schema, WeirError **error)} */
+  static int weir_snapshot_key_schema(MemorySegment snapshot, MemorySegment schema, MemorySegment error) {
+    try {
+      return (int) weir_snapshot_key_schema.HANDLE.invokeExact(snapshot, schema, error);
+    } catch (Throwable thrown) {
+      throw unexpected(thrown);
+    }
+  }
+
+  private static final class weir_snapshot_key_schema {
+    static final MethodHandle HANDLE =
+        handle("weir_snapshot_key_schema", FunctionDescriptor.of(JAVA_INT, ADDRESS, ADDRESS, ADDRESS));
+  }
+
+  /** {@code WeirStatus weir_snapshot_read_schema(const WeirSnapshot *snapshot, const char *const *columns, size_t columns_len, struct ArrowSchema *schema, WeirError **error)} */
+  static int weir_snapshot_read_schema(MemorySegment snapshot, MemorySegment columns, long columns_len, MemorySegment schema, MemorySegment error) {
+    try {
+      return (int) weir_snapshot_read_schema.HANDLE.invokeExact(snapshot, columns, columns_len, schema, error);
+    } catch (Throwable thrown) {
+      throw unexpected(thrown);
+    }
+  }
+
+  private static final class weir_snapshot_read_schema {
+    static final MethodHandle HANDLE =
+        handle("weir_snapshot_read_schema", FunctionDescriptor.of(JAVA_INT, ADDRESS, ADDRESS, JAVA_LONG, ADDRESS, ADDRESS));
+  }
+
+  /** {@code uint64_t weir_snapshot_cut_position(const WeirSnapshot *snapshot)} */
+  static long weir_snapshot_cut_position(MemorySegment snapshot) {
+    try {
+      return (long) weir_snapshot_cut_position.HANDLE.invokeExact(snapshot);
+    } catch (Throwable thrown) {
+      throw unexpected(thrown);
+    }
+  }
+
+  private static final class weir_snapshot_cut_position {
+    static final MethodHandle HANDLE =
+        handle("weir_snapshot_cut_position", FunctionDescriptor.of(JAVA_LONG, ADDRESS), Linker.Option.critical(false));
+  }
+
+  /** {@code WeirStatus weir_snapshot_manifest(const WeirSnapshot *snapshot, WeirManifest **manifest, WeirError **error)} */
+  static int weir_snapshot_manifest(MemorySegment snapshot, MemorySegment manifest, MemorySegment error) {
+    try {
+      return (int) weir_snapshot_manifest.HANDLE.invokeExact(snapshot, manifest, error);
+    } catch (Throwable thrown) {
+      throw unexpected(thrown);
+    }
+  }
+
+  private static final class weir_snapshot_manifest {
+    static final MethodHandle HANDLE =
+        handle("weir_snapshot_manifest", FunctionDescriptor.of(JAVA_INT, ADDRESS, ADDRESS, ADDRESS));
+  }
+
+  /** {@code WeirStatus weir_snapshot_scan(const WeirSnapshot *snapshot, const WeirScanOptions *options, struct ArrowArray *values, const struct ArrowSchema *values_schema, WeirScan **scan, WeirError **error)} */
+  static int weir_snapshot_scan(MemorySegment snapshot, MemorySegment options, MemorySegment values, MemorySegment values_schema, MemorySegment scan, MemorySegment error) {
+    try {
+      return (int) weir_snapshot_scan.HANDLE.invokeExact(snapshot, options, values, values_schema, scan, error);
+    } catch (Throwable thrown) {
+      throw unexpected(thrown);
+    }
+  }
+
+  private static final class weir_snapshot_scan {
+    static final MethodHandle HANDLE =
+        handle("weir_snapshot_scan", FunctionDescriptor.of(JAVA_INT, ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS));
+  }
+
+  /** {@code WeirStatus weir_snapshot_get(const WeirSnapshot *snapshot, struct ArrowArray *keys, const struct ArrowSchema *keys_schema, const WeirGetOptions *options, int64_t timeout_ms, uint8_t *states, size_t states_len, struct ArrowArray *rows, WeirError **error)} */
+  static int weir_snapshot_get(MemorySegment snapshot, MemorySegment keys, MemorySegment keys_schema, MemorySegment options, long timeout_ms, MemorySegment states, long states_len, MemorySegment rows, MemorySegment error) {
+    try {
+      return (int) weir_snapshot_get.HANDLE.invokeExact(snapshot, keys, keys_schema, options, timeout_ms, states, states_len, rows, error);
+    } catch (Throwable thrown) {
+      throw unexpected(thrown);
+    }
+  }
+
+  private static final class weir_snapshot_get {
+    static final MethodHandle HANDLE =
+        handle("weir_snapshot_get", FunctionDescriptor.of(JAVA_INT, ADDRESS, ADDRESS, ADDRESS, ADDRESS, JAVA_LONG, ADDRESS, JAVA_LONG, ADDRESS, ADDRESS));
+  }
+
+  /** {@code WeirStatus weir_snapshot_get_async(const WeirSnapshot *snapshot, struct ArrowArray *keys, const struct ArrowSchema *keys_schema, const WeirGetOptions *options, WeirCompletion completion, WeirError **error)} */
+  static int weir_snapshot_get_async(MemorySegment snapshot, MemorySegment keys, MemorySegment keys_schema, MemorySegment options, MemorySegment completion, MemorySegment error) {
+    try {
+      return (int) weir_snapshot_get_async.HANDLE.invokeExact(snapshot, keys, keys_schema, options, completion, error);
+    } catch (Throwable thrown) {
+      throw unexpected(thrown);
+    }
+  }
+
+  private static final class weir_snapshot_get_async {
+    static final MethodHandle HANDLE =
+        handle("weir_snapshot_get_async", FunctionDescriptor.of(JAVA_INT, ADDRESS, ADDRESS, ADDRESS, ADDRESS, WeirCompletion.LAYOUT, ADDRESS));
+  }
+
+  /** {@code void weir_snapshot_free(WeirSnapshot *snapshot)} */
+  static void weir_snapshot_free(MemorySegment snapshot) {
+    try {
+      weir_snapshot_free.HANDLE.invokeExact(snapshot);
+    } catch (Throwable thrown) {
+      throw unexpected(thrown);
+    }
+  }
+
+  private static final class weir_snapshot_free {
+    static final MethodHandle HANDLE =
+        handle("weir_snapshot_free", FunctionDescriptor.ofVoid(ADDRESS));
+  }
+
   /** {@code void weir_appender_options_init(WeirAppenderOptions *options, uint32_t struct_size)} */
   static void weir_appender_options_init(MemorySegment options, int struct_size) {
     try {
@@ -3153,7 +3818,21 @@ final class Native {
 
   private static final class weir_batch_rows {
     static final MethodHandle HANDLE =
-        handle("weir_batch_rows", FunctionDescriptor.of(JAVA_LONG, ADDRESS));
+        handle("weir_batch_rows", FunctionDescriptor.of(JAVA_LONG, ADDRESS), Linker.Option.critical(false));
+  }
+
+  /** {@code void weir_batch_states(const WeirBatch *batch, const uint8_t **states, size_t *len)} */
+  static void weir_batch_states(MemorySegment batch, MemorySegment states, MemorySegment len) {
+    try {
+      weir_batch_states.HANDLE.invokeExact(batch, states, len);
+    } catch (Throwable thrown) {
+      throw unexpected(thrown);
+    }
+  }
+
+  private static final class weir_batch_states {
+    static final MethodHandle HANDLE =
+        handle("weir_batch_states", FunctionDescriptor.ofVoid(ADDRESS, ADDRESS, ADDRESS), Linker.Option.critical(false));
   }
 
   /** {@code void weir_batch_free(WeirBatch *batch)} */

@@ -1,8 +1,8 @@
 package io.weir;
 
+import java.lang.foreign.Arena;
 import java.lang.foreign.MemoryLayout.PathElement;
 import java.lang.foreign.MemorySegment;
-import java.lang.foreign.SegmentAllocator;
 import java.lang.foreign.StructLayout;
 import java.lang.foreign.ValueLayout;
 import java.time.Duration;
@@ -11,7 +11,8 @@ import java.util.List;
 
 /** Options as a list of what was set; the library fills in the rest, so that no default is written down here. */
 abstract sealed class Options<T extends Options<T>>
-    permits WriterOptions, AppenderOptions, TailerOptions, TrimOptions, SpillStoreOptions, SpillOptions, SpillReadOptions, CacheOptions {
+    permits WriterOptions, AppenderOptions, TailerOptions, TrimOptions, ScanOptions, SnapshotOptions, SpillStoreOptions, SpillOptions,
+        SpillReadOptions, CacheOptions {
   record Setting(String field, long value) {}
 
   /** A {@code weir_..._options_init}. */
@@ -64,8 +65,13 @@ abstract sealed class Options<T extends Options<T>>
     return settings;
   }
 
-  final MemorySegment encode(SegmentAllocator allocator) {
-    MemorySegment struct = allocator.allocate(layout);
+  /** What was set besides, for messages. */
+  String more() {
+    return "";
+  }
+
+  final MemorySegment encode(Arena arena) {
+    MemorySegment struct = arena.allocate(layout);
     defaults.fill(struct, (int) layout.byteSize());
     for (Setting setting : settings) {
       long offset = layout.byteOffset(PathElement.groupElement(setting.field));
@@ -76,12 +82,22 @@ abstract sealed class Options<T extends Options<T>>
         default -> throw new IllegalStateException(setting.field);
       }
     }
+    point(arena, struct);
     return struct;
+  }
+
+  /** Sets what points to something. */
+  void point(Arena arena, MemorySegment struct) {}
+
+  /** Sets a pointer to elements, and after it how many there are. */
+  static void setList(MemorySegment struct, long field, MemorySegment elements, int count) {
+    struct.set(ValueLayout.ADDRESS, field, elements);
+    struct.set(ValueLayout.JAVA_LONG, field + 8, count);
   }
 
   /** What was set. */
   @Override
   public final String toString() {
-    return getClass().getSimpleName() + settings;
+    return getClass().getSimpleName() + settings + more();
   }
 }

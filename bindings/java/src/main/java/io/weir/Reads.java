@@ -5,29 +5,46 @@ import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.LongSupplier;
+import java.util.function.ToLongFunction;
 
 /**
- * The asynchronous reads of one tailer. The library reads one entry at a time for as many futures as wait, in their order. An entry that
- * comes when its future was given up is kept for the next: cancelling a wait loses nothing.
+ * The asynchronous reads of one tailer or scan. The library reads one item, an entry or a batch, at a time for as many futures as wait, in their
+ * order. One that comes when its future was given up is kept for the next: cancelling a wait loses nothing.
  */
-final class Reads {
-  private record Outcome(Entry entry, WeirException error) {}
+final class Reads<T> {
+  /** What is read from. */
+  interface Origin<T> {
+    /** Starts to read the next item. */
+    CompletableFuture<T> read();
+
+    boolean isShut();
+
+    /** Closes an item that nobody gets. */
+    void discard(T item);
+
+    /** Goes elsewhere. */
+    default void seek(long position) {
+      throw new IllegalStateException("there are no positions");
+    }
+  }
+
+  private record Outcome<T>(T item, WeirException error) {}
 
   private final ReentrantLock lock = new ReentrantLock();
-  private final Tailer tailer;
-  private final ArrayDeque<CompletableFuture<Entry>> waiting = new ArrayDeque<>();
+  private final Origin<T> origin;
+  private final ArrayDeque<CompletableFuture<T>> waiting = new ArrayDeque<>();
 
   /** Whether the library reads, or what it read is being handed over. */
   private volatile boolean running;
 
   /** What was read and nobody waited for any more. */
-  private volatile Outcome kept;
+  private volatile Outcome<T> kept;
 
   /** A position that was sought while the library read: what that comes to is stale. -1 for none. */
   private long sought = -1;
 
-  Reads(Tailer tailer) {
-    this.tailer = tailer;
+  Reads(Origin<T> origin) {
+    this.origin = origin;
   }
 
   /** Whether a read outside of this would be out of turn. */
@@ -35,9 +52,9 @@ final class Reads {
     return running || kept != null;
   }
 
-  CompletableFuture<Entry> next() {
-    CompletableFuture<Entry> future = new CompletableFuture<>();
-    Outcome ready;
+  CompletableFuture<T> next() {
+    CompletableFuture<T> future = new CompletableFuture<>();
+    Outcome<T> ready;
     boolean start = false;
     lock.lock();
     try {
@@ -54,7 +71,7 @@ final class Reads {
     if (ready != null) {
       complete(future, ready);
     } else {
-      future.whenComplete((entry, error) -> forget(future));
+      future.whenComplete((item, error) -> forget(future));
       if (start) {
         read();
       }
@@ -63,7 +80,7 @@ final class Reads {
   }
 
   /** A future that was cancelled does not wait any more. */
-  private void forget(CompletableFuture<Entry> future) {
+  private void forget(CompletableFuture<T> future) {
     if (future.isCancelled()) {
       lock.lock();
       try {
@@ -75,20 +92,19 @@ final class Reads {
   }
 
   private void read() {
-    CompletableFuture<Entry> read =
-        tailer.start(tailer.entries, (handle, completion, error) -> Native.weir_tailer_next_async(handle, completion, error));
-    read.whenComplete((entry, error) -> {
+    CompletableFuture<T> read = origin.read();
+    read.whenComplete((item, error) -> {
       if (error instanceof ClosedException || error instanceof ForkedException) {
         refused((WeirException) error);
       } else {
-        arrived(new Outcome(entry, error == null ? null : Waiting.asWeir(error)));
+        arrived(new Outcome<>(item, error == null ? null : Waiting.asWeir(error)));
       }
     });
   }
 
   /** All who wait get an error after which there are no reads. */
   private void refused(WeirException error) {
-    List<CompletableFuture<Entry>> all;
+    List<CompletableFuture<T>> all;
     lock.lock();
     try {
       all = List.copyOf(waiting);
@@ -100,8 +116,8 @@ final class Reads {
     all.forEach(future -> future.completeExceptionally(error));
   }
 
-  private void arrived(Outcome outcome) {
-    CompletableFuture<Entry> first;
+  private void arrived(Outcome<T> outcome) {
+    CompletableFuture<T> first;
     boolean more = false;
     do {
       lock.lock();
@@ -133,41 +149,42 @@ final class Reads {
     }
   }
 
-  /** What was read before a seek is not what is next: the tailer is moved again, and reads again. */
-  private Outcome drop(Outcome outcome) {
+  /** What was read before a seek is not what is next: the origin is moved again, and read again. */
+  private Outcome<T> drop(Outcome<T> outcome) {
     long position = sought;
     sought = -1;
-    if (outcome.entry != null) {
-      outcome.entry.close();
+    if (outcome.item != null) {
+      origin.discard(outcome.item);
     }
     try {
-      tailer.seekNow(position);
+      origin.seek(position);
       return null;
     } catch (WeirException e) {
-      return new Outcome(null, e);
+      return new Outcome<>(null, e);
     }
   }
 
   /** Keeps what the next call is to get: an entry, or that it was interrupted. Other errors and the end show again when it reads. */
-  private void keep(Outcome outcome) {
+  private void keep(Outcome<T> outcome) {
     if (outcome == null) {
       return;
     }
-    if (outcome.entry != null && tailer.isShut()) {
-      outcome.entry.close();
-    } else if (outcome.entry != null || outcome.error instanceof CancelledException) {
+    if (outcome.item != null && origin.isShut()) {
+      origin.discard(outcome.item);
+    } else if (outcome.item != null || outcome.error instanceof CancelledException) {
       kept = outcome;
     }
   }
 
-  private static boolean complete(CompletableFuture<Entry> future, Outcome outcome) {
-    return outcome.error != null ? future.completeExceptionally(outcome.error) : future.complete(outcome.entry);
+  private boolean complete(CompletableFuture<T> future, Outcome<T> outcome) {
+    return outcome.error != null ? future.completeExceptionally(outcome.error) : future.complete(outcome.item);
   }
 
-  long position(LongSupplier position) {
+  /** The position of what is kept, or else another. */
+  long position(ToLongFunction<T> ofKept, LongSupplier position) {
     lock.lock();
     try {
-      return kept != null && kept.entry != null ? kept.entry.position() : position.getAsLong();
+      return kept != null && kept.item != null ? ofKept.applyAsLong(kept.item) : position.getAsLong();
     } finally {
       lock.unlock();
     }
@@ -186,7 +203,7 @@ final class Reads {
     }
   }
 
-  /** To be called when the tailer is shut. */
+  /** To be called when the origin is shut. */
   void close() {
     lock.lock();
     try {
@@ -197,8 +214,8 @@ final class Reads {
   }
 
   private void dropKept() {
-    if (kept != null && kept.entry != null) {
-      kept.entry.close();
+    if (kept != null && kept.item != null) {
+      origin.discard(kept.item);
       kept = null;
     }
   }

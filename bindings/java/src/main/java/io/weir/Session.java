@@ -84,7 +84,7 @@ public final class Session extends OpenHandle implements AutoCloseable {
    */
   public SpillStore spillStore(SpillStoreOptions options) {
     try (Arena arena = Arena.ofConfined()) {
-      MemorySegment settings = options.encodeAll(arena);
+      MemorySegment settings = options.encode(arena);
       return get(SpillStore.DECODER, (session, timeout, s) -> Native.weir_spill_store_new(session, settings, s.out, s.error));
     }
   }
@@ -267,6 +267,87 @@ public final class Session extends OpenHandle implements AutoCloseable {
    */
   public Tailer openTailer(String root, UUID shard) {
     return openTailer(root, shard, TailerOptions.defaults());
+  }
+
+  /**
+   * Opens a snapshot: what of a shard is durable now, without a claim on it, so its writer goes on undisturbed. Rows that only the log has are
+   * read into memory; generations are read when they are needed.
+   *
+   * @param root the URL or path below which the shard lies
+   * @param shard the shard
+   * @param schema the schema to read the rows as; null for the shard's own, as its newest rows have it
+   * @param options the options
+   * @return the snapshot, to be closed
+   * @throws NotFoundException if there is no such shard, or no schema is given and it has no rows
+   * @throws BackpressureException if the log has more rows than {@link SnapshotOptions#withMaxBytes} allows
+   */
+  public Snapshot openSnapshot(String root, UUID shard, Schema schema, SnapshotOptions options) {
+    try (Arena arena = Arena.ofConfined()) {
+      Place place = new Place(arena, root, shard);
+      MemorySegment settings = options.encode(arena);
+      return Batches.withSchema(
+          schema,
+          struct ->
+              run(
+                  "opening a snapshot",
+                  Waiting.FOREVER,
+                  Snapshot.DECODER,
+                  (session, timeout, s) ->
+                      Native.weir_snapshot_open(session, place.root, place.shard, Batches.address(struct), settings, s.out, s.error),
+                  (session, completion, error) ->
+                      Native.weir_snapshot_open_async(
+                          session, place.root, place.shard, Batches.address(struct), settings, completion, error)));
+    }
+  }
+
+  /**
+   * Opens a snapshot of the shard's own schema, as {@link #openSnapshot(String, UUID, Schema, SnapshotOptions)}.
+   *
+   * @param root the URL or path below which the shard lies
+   * @param shard the shard
+   * @param options the options
+   * @return the snapshot, to be closed
+   */
+  public Snapshot openSnapshot(String root, UUID shard, SnapshotOptions options) {
+    return openSnapshot(root, shard, null, options);
+  }
+
+  /**
+   * Opens a snapshot of the shard's own schema with the default options, as {@link #openSnapshot(String, UUID, Schema, SnapshotOptions)}.
+   *
+   * @param root the URL or path below which the shard lies
+   * @param shard the shard
+   * @return the snapshot, to be closed
+   */
+  public Snapshot openSnapshot(String root, UUID shard) {
+    return openSnapshot(root, shard, null, SnapshotOptions.defaults());
+  }
+
+  /**
+   * {@link #openSnapshot(String, UUID, Schema, SnapshotOptions)} that does not wait. Should the future be cancelled, a snapshot that is opened
+   * nevertheless is closed.
+   *
+   * @param root the URL or path below which the shard lies
+   * @param shard the shard
+   * @param schema the schema to read the rows as; null for the shard's own, as its newest rows have it
+   * @param options the options
+   * @return the snapshot, to be closed
+   */
+  public CompletableFuture<Snapshot> openSnapshotAsync(String root, UUID shard, Schema schema, SnapshotOptions options) {
+    return Place.with(
+        root,
+        shard,
+        (arena, place) -> {
+          MemorySegment settings = options.encode(arena);
+          return Batches.withSchema(
+              schema,
+              struct ->
+                  start(
+                      Snapshot.DECODER,
+                      (session, completion, error) ->
+                          Native.weir_snapshot_open_async(
+                              session, place.root, place.shard, Batches.address(struct), settings, completion, error)));
+        });
   }
 
   // ---- Shards ----

@@ -5,7 +5,7 @@ package io.weir;
  *
  * @param limitBytes the limit, {@link SessionOptions#memoryBytes}; 0 = none
  * @param queueBytes what its writers have queued and is not durable yet
- * @param memtableBytes what its MemTables hold: 0, there are none yet
+ * @param memtableBytes what its MemTables hold
  * @param readAheadBytes what its tailers have read ahead
  * @param cacheBytes what its cache holds; 0 for a backend of the caller's
  * @param waiting writers whose puts wait for room below the limit: {@link Session#pressure} names them

@@ -257,11 +257,7 @@ public final class Spill extends OpenHandle implements AutoCloseable {
   }
 
   private Schema importSchema(BufferAllocator allocator, CDataDictionaryProvider dictionaries) {
-    try (Scratch scratch = Scratch.take()) {
-      MemorySegment struct = scratch.array.asSlice(0, SchemaMemo.SIZE);
-      get(Decoder.NOTHING, (spill, timeout, s) -> Native.weir_spill_schema(spill, struct, s.error));
-      return Data.importSchema(allocator, ArrowSchema.wrap(struct.address()), dictionaries);
-    }
+    return Batches.schemaOf(this, allocator, dictionaries, Native::weir_spill_schema);
   }
 
   /**
@@ -344,16 +340,7 @@ public final class Spill extends OpenHandle implements AutoCloseable {
 
   private CompletableFuture<VectorSchemaRoot> batchAsync(
       int index, BufferAllocator allocator, SpillReadOptions options, Schema schema, CDataDictionaryProvider dictionaries) {
-    Decoder<VectorSchemaRoot> decoder =
-        (raw, ack) -> {
-          MemorySegment batch = MemorySegment.ofAddress(raw);
-          try (Scratch scratch = Scratch.take()) {
-            scratch.check(Native.weir_batch_array(batch, scratch.array, scratch.error));
-            return Batches.importBatch(ArrowArray.wrap(scratch.array.address()), schema, allocator, dictionaries);
-          } finally {
-            Native.weir_batch_free(batch);
-          }
-        };
+    Decoder<VectorSchemaRoot> decoder = Batches.decoder(schema, allocator, dictionaries);
     try (Arena arena = Arena.ofConfined()) {
       MemorySegment settings = options.encode(arena);
       return start(decoder, (spill, completion, error) -> Native.weir_spill_batch_async(spill, index, settings, completion, error));

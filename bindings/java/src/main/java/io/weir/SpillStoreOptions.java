@@ -128,11 +128,10 @@ public final class SpillStoreOptions extends Options<SpillStoreOptions> {
     return setBytes("buffer_bytes", value, 0);
   }
 
-  MemorySegment encodeAll(Arena arena) {
-    MemorySegment struct = encode(arena);
+  @Override
+  void point(Arena arena, MemorySegment struct) {
     if (location != null) {
       struct.set(ValueLayout.ADDRESS, Native.WeirSpillStoreOptions.location, Text.of(arena, "the location", location));
     }
-    return struct;
   }
 }

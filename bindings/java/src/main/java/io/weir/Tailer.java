@@ -37,7 +37,29 @@ public final class Tailer extends OpenHandle implements AutoCloseable, Iterable<
   /** A {@code WeirEntry *}, or null at the end of the log. */
   final Decoder<Entry> entries = (raw, ack) -> raw == 0 ? null : new Entry(MemorySegment.ofAddress(raw), schemas);
 
-  private final Reads reads = new Reads(this);
+  private final Reads<Entry> reads =
+      new Reads<>(
+          new Reads.Origin<>() {
+            @Override
+            public CompletableFuture<Entry> read() {
+              return start(entries, (tailer, completion, error) -> Native.weir_tailer_next_async(tailer, completion, error));
+            }
+
+            @Override
+            public boolean isShut() {
+              return Tailer.this.isShut();
+            }
+
+            @Override
+            public void discard(Entry entry) {
+              entry.close();
+            }
+
+            @Override
+            public void seek(long position) {
+              seekNow(position);
+            }
+          });
 
   /** Whether a publisher has a subscriber. */
   final AtomicBoolean subscribed = new AtomicBoolean();
@@ -302,7 +324,7 @@ public final class Tailer extends OpenHandle implements AutoCloseable, Iterable<
   public long position() {
     MemorySegment tailer = acquire();
     try {
-      return reads.position(() -> Native.weir_tailer_position(tailer));
+      return reads.position(Entry::position, () -> Native.weir_tailer_position(tailer));
     } finally {
       release();
     }
@@ -317,7 +339,7 @@ public final class Tailer extends OpenHandle implements AutoCloseable, Iterable<
     reads.seek(position, () -> seekNow(position));
   }
 
-  void seekNow(long position) {
+  private void seekNow(long position) {
     get(Decoder.NOTHING, (tailer, timeout, s) -> Native.weir_tailer_seek(tailer, position, s.error));
   }
 

@@ -4,6 +4,7 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.charset.StandardCharsets;
+import java.util.List;
 
 /** Texts that cross the boundary. */
 final class Text {
@@ -29,6 +30,18 @@ final class Text {
       throw WeirException.of(Status.INVALID_ARGUMENT, what + " has a NUL character in it");
     }
     return arena.allocateFrom(text);
+  }
+
+  /** Pointers to NUL-terminated copies for a call; NULL for none. */
+  static MemorySegment list(Arena arena, String what, List<String> texts) {
+    if (texts.isEmpty()) {
+      return MemorySegment.NULL;
+    }
+    MemorySegment pointers = arena.allocate(ValueLayout.ADDRESS, texts.size());
+    for (int i = 0; i < texts.size(); i++) {
+      pointers.setAtIndex(ValueLayout.ADDRESS, i, of(arena, what, texts.get(i)));
+    }
+    return pointers;
   }
 
   /** Copies and frees a buffer of the library's. */

@@ -71,7 +71,7 @@ public final class Weir {
     RuntimeOptions.applyDefaults();
     try (Arena arena = Arena.ofConfined();
         Scratch scratch = Scratch.take()) {
-      scratch.check(Native.weir_spill_store_new(MemorySegment.NULL, options.encodeAll(arena), scratch.out, scratch.error));
+      scratch.check(Native.weir_spill_store_new(MemorySegment.NULL, options.encode(arena), scratch.out, scratch.error));
       return new SpillStore(scratch.outPointer());
     }
   }

@@ -1,5 +1,6 @@
 package io.weir;
 
+import io.weir.Admission.Verb;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.time.Duration;
@@ -22,12 +23,45 @@ import org.apache.arrow.vector.ipc.ArrowReader;
  * <p>A prepared {@link ArrowArray} that is handed in is consumed: it is released on every return, exceptions included. Its struct remains
  * the caller's to close.
  */
-public final class Writer extends OpenHandle implements AutoCloseable {
-  private final boolean durable;
+public final class Writer extends Table implements AutoCloseable {
+  private static final Calls CALLS =
+      new Calls() {
+        @Override
+        public int keySchema(MemorySegment table, MemorySegment schema, MemorySegment error) {
+          return Native.weir_writer_key_schema(table, schema, error);
+        }
+
+        @Override
+        public int readSchema(MemorySegment table, MemorySegment columns, long count, MemorySegment schema, MemorySegment error) {
+          return Native.weir_writer_read_schema(table, columns, count, schema, error);
+        }
+
+        @Override
+        public int scan(
+            MemorySegment table, MemorySegment options, MemorySegment values, MemorySegment schema, MemorySegment scan, MemorySegment error) {
+          return Native.weir_writer_scan(table, options, values, schema, scan, error);
+        }
+
+        @Override
+        public int get(
+            MemorySegment table, MemorySegment keys, MemorySegment schema, MemorySegment options, long timeoutMs, MemorySegment states,
+            long count, MemorySegment rows, MemorySegment error) {
+          return Native.weir_writer_get(table, keys, schema, options, timeoutMs, states, count, rows, error);
+        }
+
+        @Override
+        public int getAsync(
+            MemorySegment table, MemorySegment keys, MemorySegment schema, MemorySegment options, MemorySegment completion,
+            MemorySegment error) {
+          return Native.weir_writer_get_async(table, keys, schema, options, completion, error);
+        }
+      };
+
+  private final Admission admission;
 
   Writer(MemorySegment pointer, boolean durable) {
     super(pointer);
-    this.durable = durable;
+    admission = new Admission(this, durable);
   }
 
   static Decoder<Writer> decoder(MemorySegment options) {
@@ -45,14 +79,21 @@ public final class Writer extends OpenHandle implements AutoCloseable {
     Native.weir_writer_free(pointer);
   }
 
+  @Override
+  Calls calls() {
+    return CALLS;
+  }
+
   // ---- Putting ----
 
   /**
-   * Puts a batch. A durable writer's put returns when the batch's entry is durable; any other's when it is admitted.
+   * Puts a batch. A durable writer's put returns when the batch's entry is durable; any other's when it is admitted. With MemTables it can be
+   * read from then on, and with a primary key its rows replace those of the same keys.
    *
    * @param root the batch, of the writer's schema
    * @return sequence, position and epoch
-   * @throws InvalidDataException and {@link SchemaMismatchException}: nothing was accepted, and the writer goes on
+   * @throws InvalidDataException also for a key that is null, with the details {@code row} and {@code column}, and {@link
+   *     SchemaMismatchException}: nothing was accepted, and the writer goes on
    * @throws FencedException and {@link PoisonedException}: for ever
    */
   public Ack put(VectorSchemaRoot root) {
@@ -84,25 +125,7 @@ public final class Writer extends OpenHandle implements AutoCloseable {
   }
 
   private Ack put(VectorSchemaRoot root, DictionaryProvider dictionaries, long timeoutMs) {
-    if (Thread.currentThread().isVirtual()) {
-      return new Offer() {
-        @Override
-        Ack put(long timeoutMs) {
-          try (Scratch scratch = Scratch.take()) {
-            return putBlocking(Batches.export(root, dictionaries, scratch), timeoutMs, null);
-          }
-        }
-
-        @Override
-        CompletableFuture<Ack> start() {
-          return putAsync(root, dictionaries);
-        }
-      }.settle(timeoutMs);
-    }
-    Waiting.check();
-    try (Scratch scratch = Scratch.take()) {
-      return putBlocking(Batches.export(root, dictionaries, scratch), timeoutMs, null);
-    }
+    return admission.settle(Verb.PUT, Source.of(root, dictionaries), timeoutMs);
   }
 
   /**
@@ -130,103 +153,7 @@ public final class Writer extends OpenHandle implements AutoCloseable {
   }
 
   private Ack put(ArrowArray array, long timeoutMs) {
-    if (Thread.currentThread().isVirtual()) {
-      return putOnVirtualThread(array, timeoutMs);
-    }
-    try {
-      Waiting.check();
-    } catch (WeirException e) {
-      Batches.discard(array);
-      throw e;
-    }
-    return putBlocking(Batches.address(array), timeoutMs, array);
-  }
-
-  /** One call of the library's, on this thread. */
-  private Ack putBlocking(MemorySegment array, long timeoutMs, ArrowArray owner) {
-    MemorySegment writer;
-    try {
-      writer = acquire();
-    } catch (ClosedException e) {
-      Batches.discard(owner != null ? owner : ArrowArray.wrap(array.address()));
-      throw e;
-    }
-    try (Scratch scratch = Scratch.take()) {
-      int status = Native.weir_writer_put(writer, array, timeoutMs, scratch.ack, scratch.error);
-      if (status != Native.WEIR_STATUS_OK) {
-        throw WeirException.take(status, scratch.errorPointer());
-      }
-      return Ack.read(scratch.ack);
-    } finally {
-      release();
-    }
-  }
-
-  private Ack putOnVirtualThread(ArrowArray array, long timeoutMs) {
-    try {
-      Waiting.Deadline deadline = new Waiting.Deadline(timeoutMs);
-      long limit = crowded();
-      if (limit > 0 && timeoutMs != 0) {
-        Waiting.await(waitCapacityAsync(limit / 2), timeoutMs, Status.BACKPRESSURE, "waiting for room");
-      }
-      timeoutMs = deadline.left();
-    } catch (WeirException e) {
-      Batches.discard(array);
-      throw e;
-    }
-    return durable ? awaitDurable(putAsync(array), timeoutMs) : putBlocking(Batches.address(array), 0, array);
-  }
-
-  /** The limit on pending bytes, if more than half of it is taken; else 0. */
-  private long crowded() {
-    MemorySegment writer = acquire();
-    try (Scratch scratch = Scratch.take()) {
-      MemorySegment memory = scratch.array;
-      memory.set(ValueLayout.JAVA_INT, Native.WeirWriterMemory.struct_size, (int) Native.WeirWriterMemory.SIZE);
-      scratch.check(Native.weir_writer_memory(writer, memory, scratch.error));
-      long limit = Decoder.number(memory, Native.WeirWriterMemory.limit_bytes);
-      long used =
-          Decoder.number(memory, Native.WeirWriterMemory.pending_bytes)
-              + Decoder.number(memory, Native.WeirWriterMemory.in_flight_bytes)
-              + Decoder.number(memory, Native.WeirWriterMemory.reserved_bytes);
-      return used > limit / 2 ? limit : 0;
-    } finally {
-      release();
-    }
-  }
-
-  private static Ack awaitDurable(CompletableFuture<Ack> future, long timeoutMs) {
-    return Waiting.await(future, timeoutMs, Status.OUTCOME_UNKNOWN, "a put was accepted and may still become durable");
-  }
-
-  /**
-   * A put on a virtual thread: one that does not wait for room, and where it finds none, waits for that in a way that does not hold the
-   * carrier, and is offered again.
-   */
-  private abstract class Offer {
-    /** A call that returns when the batch is admitted. */
-    abstract Ack put(long timeoutMs);
-
-    /** A call whose future completes when the batch is durable. */
-    abstract CompletableFuture<Ack> start();
-
-    final Ack settle(long timeoutMs) {
-      Waiting.Deadline deadline = new Waiting.Deadline(timeoutMs);
-      while (true) {
-        try {
-          return durable ? awaitDurable(start(), deadline.left()) : put(0);
-        } catch (BackpressureException refused) {
-          if (deadline.left() == 0) {
-            throw refused;
-          }
-          try {
-            Waiting.await(waitCapacityAsync(refused.bytes()), deadline.left(), Status.TIMED_OUT, "waiting for room");
-          } catch (TimedOutException late) {
-            throw refused;
-          }
-        }
-      }
-    }
+    return admission.settle(Verb.PUT, array, timeoutMs);
   }
 
   /**
@@ -248,9 +175,7 @@ public final class Writer extends OpenHandle implements AutoCloseable {
    * @return sequence, position and epoch
    */
   public CompletableFuture<Ack> putAsync(VectorSchemaRoot root, DictionaryProvider dictionaries) {
-    try (Scratch scratch = Scratch.take()) {
-      return putAsync(ArrowArray.wrap(Batches.export(root, dictionaries, scratch).address()));
-    }
+    return admission.start(Verb.PUT, Source.of(root, dictionaries));
   }
 
   /**
@@ -260,14 +185,7 @@ public final class Writer extends OpenHandle implements AutoCloseable {
    * @return sequence, position and epoch
    */
   public CompletableFuture<Ack> putAsync(ArrowArray array) {
-    CompletableFuture<Ack> future =
-        start(
-            Decoder.ACK,
-            (writer, completion, error) -> Native.weir_writer_put_async(writer, Batches.address(array), completion, error));
-    if (future.isCompletedExceptionally()) {
-      Batches.discard(array); // if it did not come to the call
-    }
-    return future;
+    return admission.start(Verb.PUT, Source.of(array));
   }
 
   /**
@@ -334,6 +252,166 @@ public final class Writer extends OpenHandle implements AutoCloseable {
             (writer, completion, error) -> Native.weir_writer_put_stream_async(writer, Batches.address(stream), completion, error));
     Batches.discard(stream); // if it did not come to the call: the library moves it before it returns
     return future;
+  }
+
+  // ---- Deleting ----
+
+  /**
+   * Deletes the rows of some primary keys; whether there are such rows is not looked at. A delete is a put of its own, ordered among the
+   * others: what was put before it is gone, what is put after it stays. It returns when a put would.
+   *
+   * @param keys the keys
+   * @return sequence, position and epoch
+   * @throws InvalidDataException for a key that is null; none is deleted
+   * @throws UnsupportedException without MemTables or without a primary key
+   */
+  public Ack delete(VectorSchemaRoot keys) {
+    return delete(keys, Waiting.FOREVER);
+  }
+
+  /**
+   * Deletes the rows of some primary keys, and waits so long at most.
+   *
+   * @param keys the keys
+   * @param timeout how long to wait for room and for durability
+   * @return sequence, position and epoch
+   * @throws BackpressureException if there was no room in time; nothing was accepted
+   * @throws OutcomeUnknownException if the delete was accepted and was not durable in time; it still may become so
+   */
+  public Ack delete(VectorSchemaRoot keys, Duration timeout) {
+    return delete(keys, Waiting.millis(timeout));
+  }
+
+  private Ack delete(VectorSchemaRoot keys, long timeoutMs) {
+    return admission.settle(Verb.DELETE, keys(keys), timeoutMs);
+  }
+
+  /**
+   * Deletes the rows of keys that were exported. On a virtual thread it waits for room as {@link #put(ArrowArray)} does.
+   *
+   * @param keys the keys, of exactly {@link #keySchema()}; consumed
+   * @return sequence, position and epoch
+   */
+  public Ack delete(ArrowArray keys) {
+    return admission.settle(Verb.DELETE, keys, Waiting.FOREVER);
+  }
+
+  /**
+   * Deletes the rows of some primary keys and returns at once, as {@link #putAsync(VectorSchemaRoot)}.
+   *
+   * @param keys the keys, whose buffers must not be changed until the future completes
+   * @return sequence, position and epoch
+   */
+  public CompletableFuture<Ack> deleteAsync(VectorSchemaRoot keys) {
+    return admission.start(Verb.DELETE, keys(keys));
+  }
+
+  /**
+   * Deletes the rows of keys that were exported and returns at once, as {@link #putAsync(ArrowArray)}.
+   *
+   * @param keys the keys, of exactly {@link #keySchema()}; consumed
+   * @return sequence, position and epoch
+   */
+  public CompletableFuture<Ack> deleteAsync(ArrowArray keys) {
+    return admission.start(Verb.DELETE, Source.of(keys));
+  }
+
+  // ---- Generations ----
+
+  /**
+   * Freezes the MemTable that is filled, if it has rows, and has it flushed in the background. Does not wait.
+   *
+   * @return the newest generation that is frozen or published then, for {@link #waitFlushed(long)}; 0 if there is none
+   * @throws UnsupportedException without MemTables
+   */
+  public long freeze() {
+    return get(Decoder.NUMBER, (writer, timeout, s) -> Native.weir_writer_freeze(writer, s.out, s.error));
+  }
+
+  /**
+   * Waits until a generation, and all before it, are published: readable by others, and no longer in need of the log.
+   *
+   * @param generation the generation, from {@link #freeze()}; 0 is at once
+   * @throws InvalidArgumentException if it is not frozen
+   * @throws UnsupportedException without MemTables
+   */
+  public void waitFlushed(long generation) {
+    waitFlushed(generation, Waiting.FOREVER);
+  }
+
+  /**
+   * {@link #waitFlushed(long)} that waits so long at most.
+   *
+   * @param generation the generation, from {@link #freeze()}; 0 is at once
+   * @param timeout how long
+   * @throws TimedOutException with why flushing fails, if it does
+   */
+  public void waitFlushed(long generation, Duration timeout) {
+    waitFlushed(generation, Waiting.millis(timeout));
+  }
+
+  private void waitFlushed(long generation, long timeoutMs) {
+    Blocking blocking = (writer, timeout, s) -> Native.weir_writer_wait_flushed(writer, generation, timeout, s.error);
+    try {
+      run(
+          "waiting for generation " + generation,
+          timeoutMs,
+          Decoder.NOTHING,
+          blocking,
+          (writer, completion, error) -> Native.weir_writer_wait_flushed_async(writer, generation, completion, error));
+    } catch (TimedOutException late) {
+      get(Decoder.NOTHING, blocking); // the library says why flushing fails
+    }
+  }
+
+  /**
+   * {@link #waitFlushed(long)} that does not wait.
+   *
+   * @param generation the generation, from {@link #freeze()}; 0 is at once
+   * @return completes when it is published
+   */
+  public CompletableFuture<Void> waitFlushedAsync(long generation) {
+    return start(
+        Decoder.NOTHING, (writer, completion, error) -> Native.weir_writer_wait_flushed_async(writer, generation, completion, error));
+  }
+
+  /**
+   * Merges generations now, as often as that is worth it by the writer's options.
+   *
+   * @return how many merges there were
+   * @throws UnsupportedException without MemTables
+   */
+  public long compact() {
+    return compact(Waiting.FOREVER);
+  }
+
+  /**
+   * {@link #compact()} that waits so long at most.
+   *
+   * @param timeout how long
+   * @return how many merges there were
+   * @throws TimedOutException if they were not done in time; merging goes on
+   */
+  public long compact(Duration timeout) {
+    return compact(Waiting.millis(timeout));
+  }
+
+  private long compact(long timeoutMs) {
+    return run(
+        "merging generations",
+        timeoutMs,
+        Decoder.NUMBER,
+        (writer, timeout, s) -> Native.weir_writer_compact(writer, timeout, s.out, s.error),
+        (writer, completion, error) -> Native.weir_writer_compact_async(writer, completion, error));
+  }
+
+  /**
+   * {@link #compact()} that does not wait.
+   *
+   * @return how many merges there were
+   */
+  public CompletableFuture<Long> compactAsync() {
+    return start(Decoder.NUMBER, (writer, completion, error) -> Native.weir_writer_compact_async(writer, completion, error));
   }
 
   // ---- Waiting ----
@@ -550,12 +628,23 @@ public final class Writer extends OpenHandle implements AutoCloseable {
     return Records.get(this, WriterMemory.class, Native.WeirWriterMemory.LAYOUT, Native::weir_writer_memory);
   }
 
+  /**
+   * What the writer's MemTables hold and have done. Answers also after it failed.
+   *
+   * @return the statistics
+   * @throws UnsupportedException without MemTables
+   */
+  public MemTableStats memTableStats() {
+    return Records.get(this, MemTableStats.class, Native.WeirMemTableStats.LAYOUT, Native::weir_writer_memtable_stats);
+  }
+
   // ---- Ending ----
 
   /**
-   * Refuses further puts, waits until all are durable, lets go of the shard, and frees the writer, also if that fails. Closing again does
-   * nothing.
+   * Refuses further puts, waits until all are durable and all MemTables flushed, lets go of the shard, and frees the writer, also if that
+   * fails. Closing again does nothing.
    *
+   * @throws StorageException if a MemTable could not be flushed: its rows are in the log, and come back when the shard is opened again
    * @throws FencedException and {@link PoisonedException}: what was not durable may be lost
    * @throws CancelledException if the virtual thread was interrupted: what was not durable may be lost
    */
@@ -573,7 +662,7 @@ public final class Writer extends OpenHandle implements AutoCloseable {
    * As {@link #close()}, and waits so long at most.
    *
    * @param timeout how long
-   * @throws TimedOutException if not all is durable; puts are refused from now on, and closing may be called again to wait on
+   * @throws TimedOutException if not all is durable and flushed; puts are refused from now on, and closing may be called again to wait on
    */
   public void close(Duration timeout) {
     close(Waiting.millis(timeout));
@@ -601,7 +690,7 @@ public final class Writer extends OpenHandle implements AutoCloseable {
   /**
    * {@link #close()} that does not wait. The writer is freed when the future completes, however it does.
    *
-   * @return completes when all is durable
+   * @return completes when all is durable and flushed
    */
   public CompletableFuture<Void> closeAsync() {
     if (isShut()) {
@@ -612,8 +701,8 @@ public final class Writer extends OpenHandle implements AutoCloseable {
   }
 
   /**
-   * Refuses further puts, forgets what is not durable, without I/O, and frees the writer; who waits gets {@link ClosedException}. Closing
-   * after it does nothing.
+   * Refuses further puts, forgets what is not durable, without I/O, and frees the writer; who waits gets {@link ClosedException}. What is
+   * durable and in no generation yet is in the log, and comes back when the shard is opened again. Closing after it does nothing.
    */
   public void abort() {
     if (isShut()) {

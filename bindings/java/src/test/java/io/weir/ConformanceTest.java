@@ -27,7 +27,8 @@ import org.junit.jupiter.api.TestFactory;
 
 /**
  * The behaviours that every binding must show, tests/conformance/behaviours.txt: one method of {@link WriterBehaviours},
- * {@link ReaderBehaviours} or {@link StoreBehaviours} for each, called like it ({@code put-durable}: {@code putDurable}). Each runs on a platform thread and on a virtual one.
+ * {@link ReaderBehaviours}, {@link TableBehaviours} or {@link StoreBehaviours} for each, called like it
+ * ({@code put-durable}: {@code putDurable}). Each runs on a platform thread and on a virtual one.
  */
 class ConformanceTest {
   private static List<String> ids() throws IOException {
@@ -42,7 +43,7 @@ class ConformanceTest {
 
   private static Map<String, Method> implemented() {
     Map<String, Method> methods = new TreeMap<>();
-    for (Class<?> type : List.of(WriterBehaviours.class, ReaderBehaviours.class, StoreBehaviours.class)) {
+    for (Class<?> type : List.of(WriterBehaviours.class, ReaderBehaviours.class, TableBehaviours.class, StoreBehaviours.class)) {
       for (Method method : type.getDeclaredMethods()) {
         if (!method.isSynthetic() && !Modifier.isPrivate(method.getModifiers()) && Arrays.equals(method.getParameterTypes(), new Class<?>[] {Fixture.class})) {
           methods.put(method.getName().replaceAll("([A-Z])", "-$1").toLowerCase(Locale.ROOT), method);

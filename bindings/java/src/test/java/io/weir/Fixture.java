@@ -1,13 +1,16 @@
 package io.weir;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assertions.fail;
 
 import java.io.ByteArrayInputStream;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.nio.file.DirectoryNotEmptyException;
 import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -306,10 +309,25 @@ final class Fixture implements AutoCloseable {
     eventually(0, Batches.own()::getAllocatedMemory, "bytes of the binding's own allocator");
     eventually(handlesBefore, Weir::liveHandles, "handles of the library's that are still alive");
     allocator.close();
+    long end = System.nanoTime() + SOON.toNanos();
+    while (!removed()) { // a request that was under way when its writer was aborted may still land
+      assertTrue(System.nanoTime() < end, "something still writes to " + directory);
+    }
+  }
+
+  private boolean removed() {
     try (Stream<Path> files = Files.walk(directory)) {
       for (Path file : files.sorted(Comparator.reverseOrder()).toList()) {
-        Files.delete(file);
+        Files.deleteIfExists(file);
       }
+      return true;
+    } catch (DirectoryNotEmptyException | NoSuchFileException changed) {
+      return false;
+    } catch (UncheckedIOException e) { // of the walk
+      if (e.getCause() instanceof NoSuchFileException) {
+        return false;
+      }
+      throw e;
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     }
