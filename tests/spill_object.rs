@@ -340,12 +340,12 @@ fn a_reader_reads_ahead() {
     let whole = world.spill(&store, &data).unwrap();
     world.faults.clear_log();
     let mut reader = whole.reader();
-    let gets = || world.faults.count(Op::Get, "/0-");
+    let gets = || world.faults.count(Op::GetRange, "/0-");
     let mut out = vec![0; 100_000];
     assert_eq!(world.sim.run(reader.read(&mut out)).unwrap(), out.len());
     world.sim.run_ready();
     assert_eq!((&out[..], gets()), (&data[..100_000], 2), "one block and the one behind it");
-    world.faults.on(Op::Get, "/0-", 1, Fault::ErrorBefore);
+    world.faults.on(Op::GetRange, "/0-", 1, Fault::ErrorBefore);
     let mut all = out.clone();
     let mut failures = 0;
     loop {
@@ -366,7 +366,7 @@ fn a_reader_reads_ahead() {
     assert_eq!(world.sim.run(reader.read(&mut out[..10])).unwrap(), 10);
     assert_eq!(out[..10], data[5..15]);
     // A reader that ends takes along what it was fetching, and with it its share of the spill.
-    world.faults.on_every(Op::Get, "/0-", Fault::Hang);
+    world.faults.on_every(Op::GetRange, "/0-", Fault::Hang);
     reader.seek(BLOCK as u64 - 5);
     assert!(poll_once(pin!(reader.read(&mut out))).is_none());
     drop((reader, whole));

@@ -261,6 +261,19 @@ impl Tailer {
         true
     }
 
+    /// Reads the log to its end and keeps every entry until `done` was called with their number.
+    pub fn keep_all(&self, done: impl FnOnce(usize)) {
+        let entries: Vec<*mut WeirEntry> = std::iter::from_fn(|| {
+            let mut entry: *mut WeirEntry = null_mut();
+            call!(weir_tailer_next(self.0, -1, &raw mut entry));
+            (!entry.is_null()).then_some(entry)
+        })
+        .collect();
+        done(entries.len());
+        // SAFETY: each freed once.
+        entries.into_iter().for_each(|entry| unsafe { weir_entry_free(entry) });
+    }
+
     /// Reads the log to its end; returns how many entries there were.
     pub fn drain(&self) -> usize {
         std::iter::from_fn(|| self.next().then_some(())).count()

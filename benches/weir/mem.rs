@@ -191,7 +191,7 @@ fn one_key(writer: &Writer, count: usize, rows: usize) -> f64 {
 
 fn gets(options: &Options, report: &mut Report) {
     const GENERATIONS: usize = 20;
-    let (rows, count) = (options.count(500_000) / 1000 * 1000, options.count(100_000));
+    let (rows, count) = (options.count(100_000) / 1000 * 1000, options.count(100_000));
     let session = Session::new(&[]);
     let schema = batch(0, 1);
     let open = |name: &str| keyed(&session, &options.dir.join(name), &schema, "key", |o| o.durable = 0);
@@ -266,6 +266,7 @@ fn scans(options: &Options, report: &mut Report) {
     }
 }
 
+/// Opening a shard whose rows are only in the log, against a tailer that reads and keeps the same entries.
 fn replays(options: &Options, report: &mut Report) {
     for (name, entries, rows) in [("small", options.count(1000), 20), ("large", options.count(200), 10_000)] {
         let session = Session::new(&[]);
@@ -280,8 +281,11 @@ fn replays(options: &Options, report: &mut Report) {
         for round in 0..options.rounds {
             let tailer = Tailer::open(&session, &root.to_string_lossy(), |_| {});
             let began = Instant::now();
-            assert_eq!(tailer.drain(), entries + round);
-            limits.push((entries * rows) as f64 / began.elapsed().as_secs_f64());
+            // Kept, as a table keeps its rows: most of the time goes into memory that is touched for the first time.
+            tailer.keep_all(|count| {
+                assert_eq!(count, entries + round);
+                limits.push((entries * rows) as f64 / began.elapsed().as_secs_f64());
+            });
             let began = Instant::now();
             let writer = open();
             ours.push((entries * rows) as f64 / began.elapsed().as_secs_f64());
