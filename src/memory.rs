@@ -4,7 +4,7 @@
 //! The cache yields: it gets what the others leave, and is made smaller before anybody waits. What tailers hold that was read ahead is
 //! bounded by their own limits; it is counted, and never waited for, as it goes only when somebody reads. Puts wait. They do so in the
 //! order of their asking over all writers, and while one waits every writer writes what it has without lingering and flushes its MemTables
-//! (PITFALLS F3). A put is admitted in any case when nothing else is queued, so that no limit is too small to make progress.
+//! (PITFALLS F3). A put is admitted in any case when nothing else is queued or in tables, so that no limit is too small to make progress.
 //!
 //! What is counted belongs to a share, which gives it back when it goes: no counter drifts (PITFALLS F2).
 
@@ -187,6 +187,15 @@ impl MemoryBudget {
         }
     }
 
+    /// Whether there is a limit.
+    pub(crate) fn is_limited(&self) -> bool {
+        self.limit() != u64::MAX
+    }
+
+    fn held_by_puts(&self) -> u64 {
+        self.queues.load(Ordering::Acquire) + self.tables.load(Ordering::Acquire)
+    }
+
     fn used(&self) -> u64 {
         [&self.queues, &self.read_ahead, &self.tables].iter().map(|counter| counter.load(Ordering::Acquire)).sum()
     }
@@ -277,7 +286,7 @@ impl Share {
 
     /// Takes `bytes`, whatever the limit says.
     pub fn take(&mut self, bytes: u64) {
-        self.held += bytes;
+        self.held = self.held.saturating_add(bytes);
         self.budget.counter(self.what).fetch_add(bytes, Ordering::AcqRel);
     }
 
@@ -292,7 +301,7 @@ impl Share {
         let mut state = budget.state.lock();
         let first = state.waiting.keys().next().copied();
         let turn = first.is_none() || first == self.ticket;
-        let fits = budget.used().saturating_add(bytes) <= budget.limit() || budget.queues.load(Ordering::Acquire) == 0;
+        let fits = budget.used().saturating_add(bytes) <= budget.limit() || budget.held_by_puts() == 0;
         if turn && fits {
             self.take(bytes);
             drop(state);

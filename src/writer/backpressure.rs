@@ -76,7 +76,7 @@ impl Room {
     fn fits_tables(&self, need: Need, unflushed: u64) -> bool {
         let used = unflushed + self.reserved_tables;
         // It may take a new table.
-        used == 0 || used.saturating_add(need.tables + self.empty_table) <= self.memory.unflushed_limit
+        used == 0 || used.saturating_add(need.tables).saturating_add(self.empty_table) <= self.memory.unflushed_limit
     }
 
     /// Whether flushing a table would help the first in the queue.
@@ -86,7 +86,8 @@ impl Room {
 
     /// Whether flushing a table would make room.
     pub fn flush_helps(&self, need: Need, unflushed: u64) -> bool {
-        !self.fits_tables(need, unflushed) || self.share.is_some() && self.fits_queue(need)
+        let limited = self.share.as_ref().is_some_and(|share| share.budget().is_limited());
+        !self.fits_tables(need, unflushed) || limited && self.fits_queue(need)
     }
 
     /// Takes `bytes` of the session's memory, if there are any to be had; else, with `wait`, waits for them.
@@ -245,7 +246,7 @@ impl Shared {
                 let error = self.no_room(&state, need);
                 // Those behind us may fit where we did not.
                 let granted = state.grant();
-                drop(state);
+                self.relieve_next(state);
                 granted.into_iter().for_each(|waiter| waiter.complete(Ok(Ack::default())));
                 Err(error)
             }
@@ -281,14 +282,17 @@ impl Shared {
     /// Sees to it that what could make room is on its way (PITFALLS F3): what is queued is written, and with `flush` the table that is filled
     /// is frozen, unless one is being flushed.
     pub(super) fn relieve(self: &Arc<Self>, mut state: MutexGuard<'_, State>, flush: bool) {
-        state.urgent = state.admitted;
-        if let Some(tables) = state.tables.as_mut().filter(|_| flush)
-            && tables.frozen().is_empty()
-        {
-            tables.freeze();
-        }
+        state.relieve(flush);
         self.dispatch(state, None);
         self.start_flush();
+    }
+
+    /// [`Self::relieve`] if it is a flush that the first in the queue waits for. To be called wherever the first one may have changed, or rows
+    /// have come into the table that is filled, while somebody waits (PITFALLS F3).
+    pub(super) fn relieve_next(self: &Arc<Self>, state: MutexGuard<'_, State>) {
+        if state.room.waits_for_flush(state.unflushed()) {
+            self.relieve(state, true);
+        }
     }
 
     /// Has everybody make room below the session's limit, and a task wait for it, if it is that what this writer lacks.
@@ -317,12 +321,12 @@ impl Shared {
     }
 
     /// Grants what the session has room for now; says whether somebody still waits for that.
-    fn grant_memory(&self) -> bool {
+    fn grant_memory(self: &Arc<Self>) -> bool {
         let mut state = self.state.lock();
         let granted = state.grant();
         let waits = state.room.waits_for_memory();
         state.room.watched = waits;
-        drop(state);
+        self.relieve_next(state);
         granted.into_iter().for_each(|waiter| waiter.complete(Ok(Ack::default())));
         waits
     }
@@ -346,10 +350,9 @@ impl Shared {
             .with_u64("limit_bytes", memory.unflushed_limit);
         }
         if state.room.fits_queue(need)
-            && let Some(session) = &self.memory
+            && let Some(usage) = self.memory.as_ref().map(|session| session.usage())
+            && let Some(limit) = usage.limit
         {
-            let usage = session.usage();
-            let limit = usage.limit.unwrap_or(u64::MAX);
             return err!(
                 Backpressure,
                 "no room for a put of {bytes} bytes below the session's memory limit: {} queued by its writers, {} in their tables, {} read \
@@ -366,11 +369,12 @@ impl Shared {
         }
         err!(
             Backpressure,
-            "no room for a put of {bytes} bytes: {} pending, {} in the entry being written, {} reserved, of at most {}",
+            "no room for a put of {bytes} bytes: {} pending, {} in the entry being written, {} reserved, of at most {}; {} wait before it",
             memory.pending,
             memory.in_flight,
             memory.reserved,
-            memory.limit
+            memory.limit,
+            state.room.waiting()
         )
         .with_u64("bytes", bytes)
         .with_u64("pending_bytes", memory.pending)

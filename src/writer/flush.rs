@@ -50,7 +50,14 @@ impl ShardWriter {
             None => {
                 let mut state = self.0.state.lock();
                 let Some(tables) = &mut state.tables else { return Ok(()) };
-                tables.waiters.remove(&key);
+                if tables.waiters.remove(&key).is_none() {
+                    // It came at the last moment: the signal is there.
+                    drop(state);
+                    return match parked.wait(None) {
+                        Some(Signal::Done(outcome)) => outcome.map(|_| ()),
+                        _ => Ok(()),
+                    };
+                }
                 let why = tables.failure.as_ref().map_or(String::new(), |error| format!("; flushing fails: {error}"));
                 Err(err!(TimedOut, "generations up to {} of {generation} are published{why}", tables.published)
                     .with_u64("published", tables.published))
@@ -224,7 +231,7 @@ fn is_passing(error: &Error) -> bool {
 
 /// Whether what was stored is not there any more, and has to be stored again.
 fn is_gone(error: &Error) -> bool {
-    matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Conflict) && error.detail_u64("next_generation").is_none()
+    error.kind() == ErrorKind::NotFound && error.detail("object").is_some()
 }
 
 /// The objects of the generation that `table` becomes.
@@ -311,7 +318,9 @@ impl FlushTurn {
     fn survives(&self, error: Error, failures: u32) -> Result<bool> {
         let shared = &self.shared;
         tracing::warn!(%error, shard = %shard_of(shared), failures, "flushing a table failed");
-        if !is_gone(&error) && !is_passing(&error) {
+        // Many lost races in a row pass; another's turn does not.
+        let raced = error.kind() == ErrorKind::Conflict && error.detail("next_generation").is_none();
+        if !is_gone(&error) && !raced && !is_passing(&error) {
             return Err(error);
         }
         let mut state = shared.state.lock();
@@ -377,12 +386,8 @@ impl FlushTurn {
             None => (Vec::new(), None),
         };
         let granted = state.grant();
-        // Who waits still, and came when this table was the one to be flushed, waits for the one that is filled (PITFALLS F3).
-        if state.room.waits_for_flush(state.unflushed()) {
-            shared.relieve(state, true);
-        } else {
-            drop(state);
-        }
+        // Who waits still, and came when this table was the one to be flushed, waits for the one that is filled.
+        shared.relieve_next(state);
         // The memory of a whole table goes here, outside of the lock.
         drop(flushed);
         waiters.into_iter().chain(granted).for_each(|waiter| waiter.complete(Ok(Ack::default())));

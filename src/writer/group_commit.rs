@@ -218,10 +218,10 @@ impl Turn {
         let took = shared.env.clock.now().saturating_sub(began);
         drop(entry.parts);
         committer.append_time = if committer.append_time.is_zero() { took } else { (committer.append_time * 7 + took) / 8 };
+        // Nobody hears of a put before its rows can be read. A panic in it finds the group where it was.
+        let indexed = self.group.last().and_then(|put| put.place.as_ref()).map_or(Ok(()), |place| shared.index(&place.table));
         let group = std::mem::take(&mut self.group);
         committer.released = group.iter().filter(|put| put.waiter.is_some()).count();
-        // Nobody hears of a put before its rows can be read.
-        let indexed = group.last().and_then(|put| put.place.as_ref()).map_or(Ok(()), |place| shared.index(&place.table));
         match appended.and_then(|position| indexed.map(|()| position)) {
             Ok(position) => self.publish(group, position, entry.len, took),
             Err(error) => {
@@ -243,13 +243,10 @@ impl Turn {
         state.recorder.append_ns.record(nanos(took));
         state.recorder.group.record(group.len() as u64);
         state.durable += group.len() as u64;
-        let durable = state.durable;
         state.durable_position = position;
         let place = group.last().and_then(|put| put.place.as_ref());
-        let mut flushable = false;
         if let (Some(tables), Some(place)) = (&mut state.tables, place) {
             tables.set_durable(place.table.generation(), position, place.end_row);
-            flushable = tables.flushable(durable).is_some();
         }
         shared.durable.store(state.durable, std::sync::atomic::Ordering::Release);
         let mut done: Vec<(Waiter, u64)> = Vec::with_capacity(group.len());
@@ -264,6 +261,10 @@ impl Turn {
         let reached = std::mem::replace(&mut state.barriers, later);
         done.extend(reached.into_iter().map(|((sequence, _), waiter)| (waiter, sequence)));
         let granted = state.grant();
+        if state.room.waits_for_flush(state.unflushed()) {
+            state.relieve(true);
+        }
+        let flushable = state.is_flushable();
         drop(state);
         if flushable {
             shared.start_flush();

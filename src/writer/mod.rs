@@ -394,6 +394,9 @@ impl ShardWriter {
 impl Drop for ShardWriter {
     fn drop(&mut self) {
         self.abort();
+        // Background work may end a little later; what the tables took of the session's memory is given back now.
+        let tables = self.0.state.lock().tables.take();
+        drop(tables);
     }
 }
 

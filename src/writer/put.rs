@@ -10,7 +10,7 @@ use parking_lot::MutexGuard;
 use super::backpressure::Need;
 use super::state::{Pending, State};
 use super::stats::nanos;
-use super::tables::Place;
+use super::tables::{Place, Tables};
 use super::waiter::{Callback, Parked, Waiter, deadline};
 use super::{Ack, ShardWriter, Shared};
 use crate::error::{Result, err};
@@ -34,7 +34,7 @@ impl Ready {
 pub(super) struct Admitted<'a> {
     state: MutexGuard<'a, State>,
     ack: Ack,
-    /// Where the rows are that have yet to be indexed.
+    /// Where its rows are.
     place: Option<Place>,
 }
 
@@ -169,16 +169,22 @@ impl Shared {
 
     /// Has an admitted put written, and indexes its rows beside that.
     fn go_on(self: &Arc<Self>, admitted: Admitted<'_>, me: Option<&Arc<Parked>>) -> Result<()> {
-        let Admitted { state, place, .. } = admitted;
-        let froze = state.tables.as_ref().is_some_and(|tables| tables.flushable(state.durable).is_some());
+        let Admitted { mut state, place, .. } = admitted;
+        // Who waits may have found nothing to flush before these rows were there.
+        if state.room.waits_for_flush(state.unflushed()) {
+            state.relieve(true);
+        }
+        let flushable = state.is_flushable();
+        let behind: Vec<_> = state.tables.iter().flat_map(Tables::unindexed).collect();
         self.dispatch(state, me);
-        if froze {
+        if flushable {
             self.start_flush();
         }
-        match place {
-            Some(place) => self.index(&place.table),
-            None => Ok(()),
+        // Rows of older tables that another thread still indexes come first, so that nobody sees these and not those (PITFALLS I8).
+        for table in &behind {
+            self.index(table)?;
         }
+        place.map_or(Ok(()), |place| self.index(&place.table))
     }
 
     /// Queues the batch, waiting for room if there is none, and returns with the lock held.
@@ -199,7 +205,10 @@ impl Shared {
         if !state.try_admit(need) {
             if timeout == Some(Duration::ZERO) {
                 let error = self.no_room(&state, need);
-                let flush = state.room.flush_helps(need, state.unflushed());
+                // If others wait before it, it is theirs that matters.
+                let unflushed = state.unflushed();
+                let flush =
+                    if state.room.waiting() > 0 { state.room.waits_for_flush(unflushed) } else { state.room.flush_helps(need, unflushed) };
                 self.relieve(state, flush);
                 return Err(error);
             }
@@ -219,6 +228,8 @@ impl Shared {
                 Ok(place) => Some(place),
                 Err(error) => {
                     state.room.release_pending(need.queue);
+                    drop(state);
+                    self.fail(error.clone());
                     return Err(error);
                 }
             },

@@ -108,6 +108,21 @@ impl State {
         self.tables.as_ref().map_or(0, Tables::unflushed_bytes)
     }
 
+    /// Has what is queued written, and with `flush` freezes the table that is filled, unless one waits to be flushed.
+    pub fn relieve(&mut self, flush: bool) {
+        self.urgent = self.admitted;
+        if let Some(tables) = self.tables.as_mut().filter(|_| flush)
+            && tables.frozen().is_empty()
+        {
+            tables.freeze();
+        }
+    }
+
+    /// Whether a frozen table can be flushed.
+    pub fn is_flushable(&self) -> bool {
+        self.tables.as_ref().is_some_and(|tables| tables.flushable(self.durable).is_some())
+    }
+
     /// Takes what a put needs if there is room and nobody waits for it.
     pub fn try_admit(&mut self, need: Need) -> bool {
         self.room.try_admit(need, self.unflushed())

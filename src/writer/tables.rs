@@ -207,6 +207,12 @@ impl Tables {
         self.frozen.iter().chain([&self.active]).map(|slot| &slot.table)
     }
 
+    /// Frozen tables whose rows are not all indexed, the oldest first.
+    pub fn unindexed(&self) -> impl Iterator<Item = Arc<MemTable>> {
+        let frozen = self.frozen.iter().map(|slot| &slot.table);
+        frozen.filter(|table| table.indexed_rows() < table.end_row()).cloned()
+    }
+
     pub fn active(&self) -> &Slot {
         &self.active
     }
