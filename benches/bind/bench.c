@@ -27,6 +27,7 @@ static void put(void) {
   static struct ArrowArray ready[CHUNK];
   static double times[PUTS / CHUNK];
   options.durable = 0;
+  options.enable_memtable = 0; /* what is measured is the way to the log */
   options.max_pending_bytes = UINT64_C(1) << 30;
   check(weir_writer_open(session, "memory://bench", SHARD, type_of(&type), &options, &writer, &error), "writer", error);
   for (int round = 0; round < PUTS / CHUNK; round++) {
@@ -80,10 +81,12 @@ static void durable(const char *dir, int idle) {
   Type type;
   WeirWriter *writer = NULL;
   WeirError *error = NULL;
+  WeirWriterOptions options = WEIR_WRITER_OPTIONS_INIT;
   int most = 0;
+  options.enable_memtable = 0;
   snprintf(root, sizeof root, "%s/durable", dir);
   WeirSession *session = new_session();
-  check(weir_writer_open(session, root, SHARD, type_of(&type), NULL, &writer, &error), "writer", error);
+  check(weir_writer_open(session, root, SHARD, type_of(&type), &options, &writer, &error), "writer", error);
   Caller caller = {writer, &values};
   for (int i = 0; i < CALLERS; i++) pthread_create(&threads[i], NULL, call_until_stopped, &caller);
   pause_ms(1000);

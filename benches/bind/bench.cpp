@@ -66,6 +66,7 @@ void put() {
   const auto session = must(weir::Session::create(), "session");
   weir::WriterOptions options;
   options.durable = false;
+  options.enable_memtable = false;  // what is measured is the way to the log
   options.max_pending_bytes = std::uint64_t{1} << 30;
   auto writer = must(weir::Writer::open(session, "memory://bench", SHARD, schema(), options), "writer");
   Values values = values_of(20);
@@ -114,7 +115,9 @@ void put_export() {
 
 void durable(const std::string &dir, int idle) {
   const auto session = must(weir::Session::create(), "session");
-  auto writer = must(weir::Writer::open(session, dir + "/durable", SHARD, schema()), "writer");
+  weir::WriterOptions options;
+  options.enable_memtable = false;
+  auto writer = must(weir::Writer::open(session, dir + "/durable", SHARD, schema(), options), "writer");
   Values values = values_of(20);
   std::atomic<bool> stop{false};
   std::atomic<std::uint64_t> done{0};

@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 
 use super::batch_store::{BatchStore, MAX_ROWS, StoredBatch};
 use super::index::Index;
@@ -201,7 +201,18 @@ impl MemTable {
     /// # Errors
     /// `Internal`: a bug; the rows stay invisible.
     pub fn index(&self) -> Result<u64> {
-        let mut fed = self.fed.lock();
+        self.feed(self.fed.lock())
+    }
+
+    /// As [`Self::index`], unless another thread does so now; it may or may not see the newest batches.
+    ///
+    /// # Errors
+    /// As [`Self::index`].
+    pub fn try_index(&self) -> Result<()> {
+        self.fed.try_lock().map_or(Ok(()), |fed| self.feed(fed).map(|_| ()))
+    }
+
+    fn feed(&self, mut fed: MutexGuard<'_, u32>) -> Result<u64> {
         while let Some(batch) = self.store.batch(*fed).filter(|_| *fed < self.store.committed().batches) {
             self.encode_keys(batch)?;
             if let Some(primary) = &self.primary {

@@ -181,10 +181,12 @@ impl Shared {
             self.start_flush();
         }
         // Rows of older tables that another thread still indexes come first, so that nobody sees these and not those (PITFALLS I8).
-        for table in &behind {
-            self.index(table)?;
+        let mut tables = behind.into_iter().chain(place.map(|place| place.table));
+        if self.config.durable {
+            // Whoever has made them durable indexes what is left, before anybody hears of it: callers need not wait for each other.
+            return tables.try_for_each(|table| table.try_index().inspect_err(|error| self.fail(error.clone())));
         }
-        place.map_or(Ok(()), |place| self.index(&place.table))
+        tables.try_for_each(|table| self.index(&table))
     }
 
     /// Queues the batch, waiting for room if there is none, and returns with the lock held.

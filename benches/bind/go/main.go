@@ -72,7 +72,7 @@ const (
 // put prints what a put of a prepared batch takes that is only admitted, and what preparing one takes.
 func put(ctx context.Context, session *weir.Session) {
 	w := must(weir.OpenWriter(ctx, session, "memory://bench-"+uuid.NewString(), uuid.NewString(), schema,
-		weir.Buffered(), weir.WithMaxPendingBytes(1<<30)))
+		weir.Buffered(), weir.WithoutMemTable(), weir.WithMaxPendingBytes(1<<30)))
 	record := batch(20)
 	defer record.Release()
 	ready := make([]*weir.Batch, chunk)
@@ -138,7 +138,7 @@ const (
 func durable(ctx context.Context, dir string, idle int) {
 	session := must(weir.NewSession())
 	defer session.Close()
-	w := must(weir.OpenWriter(ctx, session, filepath.Join(dir, "durable"), uuid.NewString(), schema))
+	w := must(weir.OpenWriter(ctx, session, filepath.Join(dir, "durable"), uuid.NewString(), schema, weir.WithoutMemTable()))
 	record := batch(20)
 	defer record.Release()
 	var done atomic.Int64

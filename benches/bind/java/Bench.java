@@ -104,7 +104,7 @@ public final class Bench {
    * and {@code put_export_ns} is arrow-java's own export and release of them, without a put.
    */
   private static void put(BufferAllocator allocator) {
-    WriterOptions options = WriterOptions.buffered().withMaxPendingBytes(1 << 30);
+    WriterOptions options = WriterOptions.buffered().withMemTables(false).withMaxPendingBytes(1 << 30);
     ArrowArray[] ready = new ArrowArray[CHUNK];
     try (Session session = Weir.session();
         Arena arena = Arena.ofShared();
@@ -203,7 +203,7 @@ public final class Bench {
     AtomicBoolean stop = new AtomicBoolean();
     LongAdder done = new LongAdder();
     try (Session session = Weir.session();
-        Writer writer = session.openWriter(directory + "/durable", SHARD, SCHEMA);
+        Writer writer = session.openWriter(directory + "/durable", SHARD, SCHEMA, WriterOptions.durable().withMemTables(false));
         VectorSchemaRoot root = batch(allocator, 20)) {
       List<Thread> callers = new ArrayList<>();
       for (int i = 0; i < CALLERS; i++) {
@@ -237,7 +237,7 @@ public final class Bench {
     String root = directory + "/tail";
     double[] rates = new double[TAIL_ROUNDS];
     try (Session session = Weir.session()) {
-      try (Writer writer = session.openWriter(root, SHARD, SCHEMA, WriterOptions.durable().withFsync(false));
+      try (Writer writer = session.openWriter(root, SHARD, SCHEMA, WriterOptions.durable().withMemTables(false).withFsync(false));
           VectorSchemaRoot batch = batch(allocator, TAIL_BATCH)) {
         for (int i = 0; i < TAIL_ROWS / TAIL_BATCH; i++) {
           writer.put(batch);
