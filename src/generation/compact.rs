@@ -9,6 +9,7 @@
 //! Readers go on reading the inputs, which are swept when no reader can know of them any more. A crash leaves the inputs
 //! published, and a directory to be swept.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use arrow_buffer::{BooleanBuffer, BooleanBufferBuilder};
@@ -18,7 +19,7 @@ use super::index::{Cursor, KeyRange};
 use super::publish;
 use super::read::Generation;
 use super::scan::ScanOptions;
-use super::write::{Encoded, KeyIndex, Parts};
+use super::write::{Encoded, KeyIndex, Parts, Written};
 use super::{DataOptions, Hit};
 use crate::env::{Env, Retry};
 use crate::error::{ErrorKind, Result, bail, err};
@@ -75,23 +76,47 @@ pub async fn compact(
     let manifest = manifests.check_fenced(epoch).await?;
     let mut generations = Vec::with_capacity(manifest.sstables.len());
     for table in &manifest.sstables {
-        match Generation::open(store, shard, table).await {
-            Ok(generation) => generations.push(Some(generation)),
-            // Another implementation's, which stays as it is.
-            Err(error) if error.kind() == ErrorKind::Unsupported => generations.push(None),
-            Err(error) => return Err(error),
-        }
+        generations.push(mergeable(Generation::open(store, shard, table).await)?);
     }
-    let Some(chosen) = plan(&generations, options) else { return Ok(None) };
-    let inputs: Vec<Arc<Generation>> = generations[chosen.clone()].iter().flatten().cloned().collect();
-    let encoded = merge(&inputs, options.drop_tombstones && chosen.start == 0, options).await?;
-    let written = match encoded {
-        Some(encoded) => Some(encoded.store(store, shard, env, Retry::default()).await?),
-        None => None,
-    };
+    let Some((chosen, written)) = write(store, shard, env, Retry::default(), &generations, options).await? else { return Ok(None) };
     let inputs = manifest.sstables[chosen].to_vec();
     let manifest = publish::replace(store, shard, manifests, epoch, &inputs, written.as_ref()).await?;
     Ok(Some(Compacted { inputs, output: written.map(|written| written.table), manifest }))
+}
+
+/// A generation that was opened, or `None` if it is another implementation's, which stays as it is.
+///
+/// # Errors
+/// The opening's.
+pub fn mergeable(opened: Result<Arc<Generation>>) -> Result<Option<Arc<Generation>>> {
+    match opened {
+        Ok(generation) => Ok(Some(generation)),
+        Err(error) if error.kind() == ErrorKind::Unsupported => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Merges what is most worth it of a shard's `generations` and stores the outcome, which [`publish::replace`] then puts in the place of those
+/// that were merged: which ones, and what they became (nothing, if no row is left). `None` if nothing is worth it.
+///
+/// # Errors
+/// As [`merge`] and [`Encoded::store`].
+pub async fn write(
+    store: &Store,
+    shard: &ShardPath,
+    env: &Env,
+    retry: Retry,
+    generations: &[Option<Arc<Generation>>],
+    options: &CompactOptions,
+) -> Result<Option<(Range<usize>, Option<Written>)>> {
+    let Some(chosen) = plan(generations, options) else { return Ok(None) };
+    let inputs: Vec<Arc<Generation>> = generations[chosen.clone()].iter().flatten().cloned().collect();
+    let encoded = merge(&inputs, options.drop_tombstones && chosen.start == 0, options).await?;
+    let written = match encoded {
+        Some(encoded) => Some(encoded.store(store, shard, env, retry).await?),
+        None => None,
+    };
+    Ok(Some((chosen, written)))
 }
 
 /// The neighbours, oldest first, that are most worth merging; `None` where a generation cannot be merged.
@@ -99,8 +124,8 @@ pub async fn compact(
 /// Most inputs win, and then fewest bytes. A generation that is more than twice all its neighbours together is left alone, so that each row
 /// is rewritten a logarithmic number of times.
 #[must_use]
-pub fn plan(generations: &[Option<Arc<Generation>>], options: &CompactOptions) -> Option<std::ops::Range<usize>> {
-    let mut best: Option<(std::ops::Range<usize>, u64)> = None;
+pub fn plan(generations: &[Option<Arc<Generation>>], options: &CompactOptions) -> Option<Range<usize>> {
+    let mut best: Option<(Range<usize>, u64)> = None;
     for start in 0..generations.len() {
         let Some(first) = &generations[start] else { continue };
         let (mut total, mut largest) = (0_u64, 0);

@@ -11,6 +11,7 @@ use std::time::Duration;
 use parking_lot::MutexGuard;
 
 use super::state::State;
+use super::tables::Tables;
 use super::waiter::{Callback, Parked, Waiter, deadline};
 use super::{Ack, ShardWriter, Shared, WriterMemory};
 use crate::error::{Error, Result, err};
@@ -335,8 +336,7 @@ impl Shared {
         let memory = state.memory();
         let Need { queue: bytes, tables } = need;
         if !state.room.fits_tables(need, state.unflushed()) {
-            let failing = state.tables.as_ref().and_then(|tables| tables.failure.as_ref());
-            let why = failing.map_or(String::new(), |error| format!("; flushing fails: {error}"));
+            let why = state.tables.as_ref().map(Tables::failing).unwrap_or_default();
             return err!(
                 Backpressure,
                 "no room for a put that takes {tables} bytes in a table: {} are filled and {} frozen, not flushed, of at most {}{why}",

@@ -11,16 +11,16 @@ use futures_util::FutureExt;
 
 use super::Shared;
 use super::tables::{Slot, Tables};
-use super::waiter::{Callback, Parked, Signal, Waiter, deadline};
-use super::{Ack, ShardWriter};
+use super::waiter::{Callback, Parked, Waiter, deadline};
+use super::{Ack, MemTableConfig, ShardWriter};
 use crate::error::{Error, ErrorKind, Result, err};
-use crate::generation::compact::{self, CompactOptions, Compacted};
+use crate::generation::compact::{self, CompactOptions};
 use crate::generation::publish;
 use crate::generation::sweep::sweep;
 use crate::generation::{Encoded, SecondarySpec, TableInput, Written, encode};
 use crate::memtable::MemTable;
 use crate::scan::GenerationHandle;
-use crate::shard::manifest::{Manifest, SsTable};
+use crate::shard::manifest::SsTable;
 
 impl ShardWriter {
     /// Freezes the table that is filled, if it has rows, and has it flushed. Returns the newest generation that is frozen or published then:
@@ -44,25 +44,17 @@ impl ShardWriter {
     pub fn wait_flushed(&self, generation: u64, timeout: Option<std::time::Duration>) -> Result<()> {
         let parked = Parked::new(false);
         let key = self.0.add_flush_waiter(generation, Waiter::Thread(Arc::clone(&parked)));
-        match parked.wait(deadline(timeout)) {
-            Some(Signal::Done(outcome)) => outcome.map(|_| ()),
-            Some(Signal::Lead(_)) => Err(err!(Internal, "one who waits for a flush was told to append")),
-            None => {
-                let mut state = self.0.state.lock();
-                let Some(tables) = &mut state.tables else { return Ok(()) };
-                if tables.waiters.remove(&key).is_none() {
-                    // It came at the last moment: the signal is there.
-                    drop(state);
-                    return match parked.wait(None) {
-                        Some(Signal::Done(outcome)) => outcome.map(|_| ()),
-                        _ => Ok(()),
-                    };
-                }
-                let why = tables.failure.as_ref().map_or(String::new(), |error| format!("; flushing fails: {error}"));
-                Err(err!(TimedOut, "generations up to {} of {generation} are published{why}", tables.published)
-                    .with_u64("published", tables.published))
-            }
+        let outcome = self.0.wait(&parked, deadline(timeout));
+        if outcome.is_none()
+            && let Some(tables) = &mut self.0.state.lock().tables
+            && tables.waiters.remove(&key).is_some()
+        {
+            let why = tables.failing();
+            return Err(err!(TimedOut, "generations up to {} of {generation} are published{why}", tables.published)
+                .with_u64("published", tables.published));
         }
+        // Without an outcome, it came at the last moment: the signal is there.
+        outcome.or_else(|| self.0.wait(&parked, None)).map_or(Ok(()), |outcome| outcome.map(|_| ()))
     }
 
     /// [`Self::wait_flushed`] with a callback, whose acknowledgement says nothing.
@@ -87,11 +79,8 @@ impl ShardWriter {
 impl Shared {
     /// Freezes the table that is filled, and has what the log lacks of it written.
     pub(super) fn freeze(&self, state: &mut super::state::State) -> Result<u64> {
-        let tables = state.tables.as_mut().ok_or_else(|| self.no_memtable())?;
-        let generation = tables.freeze();
-        if let Some(frozen) = tables.frozen().back() {
-            state.urgent = state.urgent.max(frozen.last_sequence);
-        }
+        let generation = state.tables.as_mut().ok_or_else(|| self.no_memtable())?.freeze();
+        state.hurry_frozen();
         Ok(generation)
     }
 
@@ -163,33 +152,21 @@ impl Shared {
         handles.reverse();
         let mut generations = Vec::with_capacity(handles.len());
         for handle in &handles {
-            match handle.open().await {
-                Ok(generation) => generations.push(Some(Arc::clone(generation))),
-                // Another implementation's, which stays as it is.
-                Err(error) if error.kind() == ErrorKind::Unsupported => generations.push(None),
-                Err(error) => return Err(error),
-            }
+            generations.push(compact::mergeable(handle.open().await.cloned())?);
         }
-        let Some(chosen) = compact::plan(&generations, options) else { return Ok(false) };
-        let inputs: Vec<_> = generations[chosen.clone()].iter().flatten().cloned().collect();
-        let merged = compact::merge(&inputs, options.drop_tombstones && chosen.start == 0, options).await?;
-        let written = match merged {
-            Some(encoded) => Some(encoded.store(&self.store, &self.shard, &self.env, self.config.retry).await?),
-            None => None,
-        };
-        let inputs = handles[chosen].iter().map(|handle| handle.table().clone()).collect::<Vec<_>>();
-        let manifest = self.publish_merge(&inputs, written.as_ref()).await?;
-        let output = written.map(|written| written.table);
-        let handle = output.clone().map(|table| self.handle(table));
-        let mut state = self.state.lock();
-        if let Some(tables) = &mut state.tables {
-            tables.replace(&Compacted { inputs, output, manifest }, handle);
+        let merged = compact::write(&self.store, &self.shard, &self.env, self.config.retry, &generations, options).await?;
+        let Some((chosen, written)) = merged else { return Ok(false) };
+        let inputs: Vec<SsTable> = handles[chosen].iter().map(|handle| handle.table().clone()).collect();
+        self.publish_merge(&inputs, written.as_ref()).await?;
+        let output = written.map(|written| self.handle(written.table));
+        if let Some(tables) = &mut self.state.lock().tables {
+            tables.replace(&inputs, output);
         }
         Ok(true)
     }
 
     /// Publishes a merge, until the outcome is known.
-    async fn publish_merge(&self, inputs: &[SsTable], merged: Option<&Written>) -> Result<Manifest> {
+    async fn publish_merge(&self, inputs: &[SsTable], merged: Option<&Written>) -> Result<()> {
         let mut failures = 0;
         loop {
             self.check_running(&self.state.lock())?;
@@ -198,7 +175,7 @@ impl Shared {
                     failures += 1;
                     self.config.retry.pause(&self.env, failures).await;
                 }
-                outcome => return outcome,
+                outcome => return outcome.map(|_| ()),
             }
         }
     }
@@ -235,7 +212,7 @@ fn is_gone(error: &Error) -> bool {
 }
 
 /// The objects of the generation that `table` becomes.
-pub(super) fn encode_table(table: &Arc<MemTable>, shared: &crate::writer::MemTableConfig) -> Result<Encoded> {
+pub(super) fn encode_table(table: &Arc<MemTable>, config: &MemTableConfig) -> Result<Encoded> {
     let spec = table.spec();
     let input = TableInput {
         generation: table.generation(),
@@ -249,7 +226,7 @@ pub(super) fn encode_table(table: &Arc<MemTable>, shared: &crate::writer::MemTab
             .collect(),
         in_memory_bytes: table.memory_bytes(),
     };
-    encode(input, &shared.data)
+    encode(input, &config.data)
 }
 
 /// A spell of flushing. Dropped in the midst of it (a panic, a runtime that shuts down), it ends the writer rather than leave anybody
@@ -354,8 +331,8 @@ impl FlushTurn {
                 written
             }
         };
-        let place = (&shared.store, &shared.shard, &*shared.manifests);
-        match publish::publish_in_turn(place.0, place.1, place.2, shared.epoch, &written, slot.covers, slot.turn).await {
+        let Shared { store, shard, manifests, epoch, .. } = &**shared;
+        match publish::publish_in_turn(store, shard, manifests, *epoch, &written, slot.covers, slot.turn).await {
             Ok(_) => Ok(written),
             Err(error) => {
                 if is_gone(&error) {

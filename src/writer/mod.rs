@@ -164,12 +164,13 @@ impl ShardWriter {
             spec,
             within: &within,
         });
-        if let Some(opening) = &opening {
-            opening.check_schema().await?;
-        }
+        let opened = match &opening {
+            Some(opening) => opening.check_schema().await?,
+            None => Vec::new(),
+        };
         let appender = Appender::open(store.clone(), shard.clone(), env.clone(), config.appender().manifest()).await?;
         let tables = match &opening {
-            Some(opening) => Some(opening.replay(&appender).await?),
+            Some(opening) => Some(opening.replay(&appender, &opened).await?),
             None => None,
         };
         let unflushed = opening.as_ref().map_or((0, 0), |opening| (opening.memtable.max_unflushed_bytes, opening.spec.empty_bytes()));

@@ -9,7 +9,7 @@ use super::flush::encode_table;
 use super::tables::{Slot, Tables};
 use super::{MemTableConfig, Within, WriterConfig};
 use crate::env::Env;
-use crate::error::{ErrorKind, Result};
+use crate::error::{Action, ErrorKind, Result};
 use crate::generation::publish;
 use crate::memory::Use;
 use crate::memtable::evolve::Evolution;
@@ -18,7 +18,7 @@ use crate::memtable::{TableSpec, Visibility};
 use crate::scan::replay::{ReplayRange, ReplayedTable, Rotate, replay_unindexed};
 use crate::scan::{GenerationHandle, GenerationList};
 use crate::shard::ShardPath;
-use crate::shard::manifest::{Manifest, ManifestStore};
+use crate::shard::manifest::{Manifest, ManifestStore, SsTable};
 use crate::store::Store;
 use crate::wal::{Appender, TailerOptions, WalTailer};
 
@@ -68,23 +68,26 @@ pub(super) struct Opening<'a> {
 }
 
 impl Opening<'_> {
-    /// Refuses a schema that the shard's rows cannot be read with, before anything is claimed (PITFALLS B4, C7).
-    pub async fn check_schema(&self) -> Result<()> {
+    /// Refuses a schema that the shard's rows cannot be read with, before anything is claimed (PITFALLS B4, C7). The generations that it has
+    /// opened for that.
+    pub async fn check_schema(&self) -> Result<Vec<Arc<GenerationHandle>>> {
         let options = self.config.appender().manifest();
         let manifests = ManifestStore::new(self.store.clone(), self.shard.clone(), self.env.clone(), options);
-        let Some(manifest) = manifests.latest().await? else { return Ok(()) };
-        for table in &manifest.sstables {
-            match self.handle(table.clone()).open().await {
+        let Some(manifest) = manifests.latest().await? else { return Ok(Vec::new()) };
+        let handles: Vec<_> = manifest.sstables.iter().map(|table| self.handle(table)).collect();
+        for handle in &handles {
+            match handle.open().await {
                 Ok(generation) => {
                     Evolution::plan_generation(generation.schema(), generation.key(), self.spec)
-                        .map_err(|error| error.context(format_args!("generation {} of shard {}", table.generation, self.shard.id())))?;
+                        .map_err(|error| error.context(format_args!("generation {} of shard {}", handle.generation(), self.shard.id())))?;
                 }
                 // Swept by a compaction that this manifest does not know yet.
                 Err(error) if error.kind() == ErrorKind::NotFound => {}
                 Err(error) => return Err(error),
             }
         }
-        self.check_log(&manifest).await
+        self.check_log(&manifest).await?;
+        Ok(handles)
     }
 
     /// The same for the newest entry that has rows.
@@ -111,12 +114,12 @@ impl Opening<'_> {
         WalTailer::open(self.store.clone(), self.shard.clone(), options, self.env.clone())
     }
 
-    fn handle(&self, table: crate::shard::manifest::SsTable) -> Arc<GenerationHandle> {
-        GenerationHandle::new(self.store.clone(), self.shard.clone(), table, self.within.cache.clone())
+    fn handle(&self, table: &SsTable) -> Arc<GenerationHandle> {
+        GenerationHandle::new(self.store.clone(), self.shard.clone(), table.clone(), self.within.cache.clone())
     }
 
-    /// The tables that the log makes, which are not indexed yet, and the generations that are published.
-    pub async fn replay(&self, appender: &Appender) -> Result<Tables> {
+    /// The tables that the log makes, which are not indexed yet, and the generations that are published; of those, `opened` are open.
+    pub async fn replay(&self, appender: &Appender, opened: &[Arc<GenerationHandle>]) -> Result<Tables> {
         let visibility = if self.config.durable { Visibility::Durable } else { Visibility::Indexed };
         let manifest = appender.manifests().check_fenced(appender.epoch()).await?;
         let mut unflushed = Unflushed { opening: self, appender, slots: VecDeque::new(), tables: manifest.sstables.clone() };
@@ -132,8 +135,9 @@ impl Opening<'_> {
             Some(last) => Slot::replayed(last),
             None => Tables::empty(self.spec, replayed.next_generation, replayed.next_row, visibility),
         };
-        let handles = unflushed.tables.drain(..).rev().map(|table| self.handle(table)).collect();
-        let generations = Arc::new(GenerationList::new(handles));
+        let opened = |table: &SsTable| opened.iter().find(|handle| handle.table().path == table.path).cloned();
+        let handles = unflushed.tables.iter().map(|table| opened(table).unwrap_or_else(|| self.handle(table)));
+        let generations = Arc::new(GenerationList::new(handles.collect()));
         let who = || format!("the tables of shard {} at {}", self.shard.id(), self.store.url());
         let share = self.within.memory.as_ref().map(|memory| memory.share(Use::Tables, who()));
         let mut tables = Tables::new(Arc::clone(self.spec), visibility, active, unflushed.slots, generations, share);
@@ -153,7 +157,7 @@ struct Unflushed<'a> {
     /// The oldest first.
     slots: VecDeque<Slot>,
     /// The published generations, the oldest first.
-    tables: Vec<crate::shard::manifest::SsTable>,
+    tables: Vec<SsTable>,
 }
 
 impl Rotate for &mut Unflushed<'_> {
@@ -180,7 +184,7 @@ impl Unflushed<'_> {
             let (manifests, epoch) = (self.appender.manifests(), self.appender.epoch());
             match publish::publish_in_turn(store, shard, manifests, epoch, &written, slot.covers, slot.turn).await {
                 Ok(_) => break,
-                Err(error) if error.action() == crate::error::Action::Retry && failures < config.retry.max_retries => {
+                Err(error) if error.action() == Action::Retry && failures < config.retry.max_retries => {
                     failures += 1;
                     config.retry.pause(env, failures).await;
                 }

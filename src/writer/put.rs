@@ -238,10 +238,7 @@ impl Shared {
             _ => None,
         };
         state.admitted = sequence;
-        // A table is flushed when the log has it, so that much is not kept back.
-        if let Some(frozen) = state.tables.as_ref().and_then(|tables| tables.frozen().back()).map(|slot| slot.last_sequence) {
-            state.urgent = state.urgent.max(frozen);
-        }
+        state.hurry_frozen();
         if self.config.linger().is_zero() {
             state.urgent = sequence;
         }

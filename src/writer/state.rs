@@ -108,6 +108,13 @@ impl State {
         self.tables.as_ref().map_or(0, Tables::unflushed_bytes)
     }
 
+    /// Has the rows of frozen tables written without lingering: a table is flushed when the log has it.
+    pub fn hurry_frozen(&mut self) {
+        if let Some(frozen) = self.tables.as_ref().and_then(|tables| tables.frozen().back()) {
+            self.urgent = self.urgent.max(frozen.last_sequence);
+        }
+    }
+
     /// Has what is queued written, and with `flush` freezes the table that is filled, unless one waits to be flushed.
     pub fn relieve(&mut self, flush: bool) {
         self.urgent = self.admitted;

@@ -16,11 +16,11 @@ use super::stats::MemTableStats;
 use super::waiter::Waiter;
 use crate::error::{Error, Result, err};
 use crate::generation::Written;
-use crate::generation::compact::Compacted;
 use crate::memory::Share;
 use crate::memtable::{MemTable, Prepared, TableSpec, Visibility};
 use crate::scan::replay::ReplayedTable;
 use crate::scan::{GenerationHandle, GenerationList, View};
+use crate::shard::manifest::SsTable;
 
 /// A table, and how far the log has its rows.
 #[derive(Debug, Clone)]
@@ -54,13 +54,6 @@ struct Kept {
     table: Arc<MemTable>,
     generation: Arc<GenerationHandle>,
     until: Duration,
-}
-
-/// What a reader sees, swapped whole.
-struct TableSet {
-    /// The newest first.
-    tables: Vec<Arc<MemTable>>,
-    generations: Arc<GenerationList>,
 }
 
 /// Where the rows of a put are.
@@ -125,7 +118,6 @@ pub(super) struct Tables {
     frozen: VecDeque<Slot>,
     kept: VecDeque<Kept>,
     generations: Arc<GenerationList>,
-    set: Arc<TableSet>,
     /// The newest generation that is published; 0: none.
     pub published: u64,
     /// A task flushes.
@@ -159,7 +151,6 @@ impl Tables {
         share: Option<Share>,
     ) -> Self {
         let first = frozen.front().unwrap_or(&active).turn;
-        let set = Arc::new(TableSet { tables: Vec::new(), generations: Arc::clone(&generations) });
         let mut tables = Self {
             spec,
             visibility,
@@ -167,7 +158,6 @@ impl Tables {
             frozen,
             kept: VecDeque::new(),
             generations,
-            set,
             published: first - 1,
             flushing: false,
             compacting: false,
@@ -176,7 +166,7 @@ impl Tables {
             counts: TableCounts::default(),
             share,
         };
-        tables.republish();
+        tables.account();
         tables
     }
 
@@ -184,11 +174,8 @@ impl Tables {
         Slot::new(MemTable::new(Arc::clone(spec), generation, first_row, visibility))
     }
 
-    /// Swaps what readers see for what there is.
-    fn republish(&mut self) {
-        let unflushed = std::iter::once(&self.active).chain(self.frozen.iter().rev()).map(|slot| &slot.table);
-        let tables = unflushed.chain(self.kept.iter().rev().map(|kept| &kept.table)).cloned().collect();
-        self.set = Arc::new(TableSet { tables, generations: Arc::clone(&self.generations) });
+    /// Has the session count what is there.
+    fn account(&mut self) {
         let holdings = self.holdings();
         if let Some(share) = &mut self.share {
             share.hold(holdings.active_bytes + holdings.frozen_bytes + holdings.kept_bytes);
@@ -198,8 +185,9 @@ impl Tables {
     /// What is visible now. The newest table is looked at first: rows become visible in order, so what is seen is always a beginning of
     /// all that was put (PITFALLS I8).
     pub fn view(&self) -> View {
-        let tables = self.set.tables.iter().map(MemTable::snapshot).collect();
-        View::new(Arc::clone(&self.spec), tables, Arc::clone(&self.set.generations))
+        let unflushed = std::iter::once(&self.active).chain(self.frozen.iter().rev()).map(|slot| &slot.table);
+        let tables = unflushed.chain(self.kept.iter().rev().map(|kept| &kept.table)).map(MemTable::snapshot).collect();
+        View::new(Arc::clone(&self.spec), tables, Arc::clone(&self.generations))
     }
 
     /// The tables that are not flushed, the oldest first.
@@ -273,7 +261,6 @@ impl Tables {
             table.freeze();
             let next = Self::empty(&self.spec, table.generation() + 1, table.end_row(), self.visibility);
             self.frozen.push_back(std::mem::replace(&mut self.active, next));
-            self.republish();
         }
         self.newest_frozen()
     }
@@ -322,7 +309,7 @@ impl Tables {
             Some(until) => self.kept.push_back(Kept { table: slot.table, generation, until }),
             None => self.generations = Arc::new(self.generations.pushed(generation)),
         }
-        self.republish();
+        self.account();
         let later = self.waiters.split_off(&(self.published + 1, 0));
         (std::mem::replace(&mut self.waiters, later).into_values().collect(), Some(table))
     }
@@ -334,16 +321,20 @@ impl Tables {
         {
             self.generations = Arc::new(self.generations.pushed(kept.generation));
         }
-        self.republish();
+        self.account();
     }
 
-    /// What a compaction did is what readers see.
-    pub fn replace(&mut self, compacted: &Compacted, output: Option<Arc<GenerationHandle>>) {
-        let paths: Vec<&str> = compacted.inputs.iter().map(|table| table.path.as_str()).collect();
+    /// `inputs` became `output`.
+    pub fn replace(&mut self, inputs: &[SsTable], output: Option<Arc<GenerationHandle>>) {
+        let paths: Vec<&str> = inputs.iter().map(|table| table.path.as_str()).collect();
         self.generations = Arc::new(self.generations.replaced(&paths, output));
         self.counts.compactions += 1;
-        self.counts.compacted += compacted.inputs.len() as u64;
-        self.republish();
+        self.counts.compacted += inputs.len() as u64;
+    }
+
+    /// Why tables are not flushed, to be added to what it keeps from happening; empty, unless that fails.
+    pub fn failing(&self) -> String {
+        self.failure.as_ref().map_or(String::new(), |error| format!("; flushing fails: {error}"))
     }
 
     pub fn stats(&self) -> MemTableStats {
