@@ -14,6 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use cache_support::{Number, Table, Wrong, builtin};
+use support::seeds::number;
 use support::{SeededRandom, SimClock};
 use weir::cache::{Cache, Key, Value};
 use weir::env::block_on;
@@ -177,7 +178,6 @@ fn run(seed: u64, cache: Cache, bounded: bool) {
 
 #[test]
 fn the_cache_is_as_its_model() {
-    let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
     let seeds = match number("WEIR_SEED") {
         Some(seed) => seed..seed + 1,
         None => 0..number("WEIR_SEEDS").unwrap_or(30),

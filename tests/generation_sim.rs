@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use generation_support::*;
+use support::seeds::number;
 use support::{Chaos, Process, SeededRandom, Sim, sim::Mailbox};
 use weir::env::Retry;
 use weir::error::{Error, ErrorKind, Result};
@@ -245,7 +246,7 @@ fn run(seed: u64) -> (Vec<String>, [u64; 2]) {
 
 #[test]
 fn nothing_is_lost_doubled_or_left_over() {
-    let seeds = std::env::var("WEIR_SEEDS").ok().and_then(|seeds| seeds.parse().ok()).unwrap_or(100);
+    let seeds = number("WEIR_SEEDS").unwrap_or(100);
     let mut totals = [0; 2];
     for seed in 0..seeds {
         let (faults, counts) = run(seed);

@@ -40,6 +40,7 @@ use weir::wal::{TailerOptions, WalTailer};
 use weir::writer::{MemTableConfig, ShardWriter, WriterConfig};
 
 use support::SeededRandom;
+use support::seeds::number;
 
 const THREADS: u64 = 2;
 /// How many keys each thread has, for itself.
@@ -425,11 +426,6 @@ async fn read(view: &View) -> Result<Vec<Row>> {
         }
     }
     Ok(found)
-}
-
-fn number(variable: &str) -> Option<u64> {
-    let text = std::env::var(variable).ok()?;
-    Some(text.parse().unwrap_or_else(|_| panic!("{variable}={text} is not a number")))
 }
 
 // PITFALLS C2, E1, G2, G3 and what they come to.

@@ -25,15 +25,11 @@ mod story;
 #[path = "memtable_sim/world.rs"]
 mod world;
 
-use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use story::Story;
+use support::seeds::{Counts, number, run_seeds};
 use world::{Mutation, World};
-
-type Counts = BTreeMap<&'static str, u64>;
 
 /// Runs one seed; what went wrong, with the last things that happened, and how often things happened.
 fn run(seed: u64, mutation: Option<Mutation>, trace: bool) -> (Option<String>, Counts) {
@@ -53,37 +49,6 @@ fn run(seed: u64, mutation: Option<Mutation>, trace: bool) -> (Option<String>, C
     (violation.or(panic).map(|what| format!("{what}\nthe last steps:{}", world.last_events())), counts)
 }
 
-fn number(variable: &str) -> Option<u64> {
-    let text = std::env::var(variable).ok()?;
-    Some(text.parse().unwrap_or_else(|_| panic!("{variable}={text} is not a number")))
-}
-
-/// Runs seeds on all cores, each on one thread, until one fails.
-fn run_seeds(seeds: std::ops::Range<u64>, mutation: Option<Mutation>) -> (Vec<(u64, String)>, Counts) {
-    let next = AtomicU64::new(seeds.start);
-    let (failed, totals) = (Mutex::new(Vec::new()), Mutex::new(Counts::new()));
-    let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    std::thread::scope(|scope| {
-        for _ in 0..threads {
-            scope.spawn(|| {
-                loop {
-                    let seed = next.fetch_add(1, Ordering::Relaxed);
-                    if seed >= seeds.end || !failed.lock().unwrap().is_empty() {
-                        return;
-                    }
-                    let (violation, counts) = run(seed, mutation, false);
-                    if let Some(violation) = violation {
-                        failed.lock().unwrap().push((seed, violation));
-                    }
-                    let mut totals = totals.lock().unwrap();
-                    counts.into_iter().for_each(|(what, count)| *totals.entry(what).or_default() += count);
-                }
-            });
-        }
-    });
-    (failed.into_inner().unwrap(), totals.into_inner().unwrap())
-}
-
 #[test]
 fn every_read_agrees_with_a_plain_model() {
     if let Some(seed) = number("WEIR_SEED") {
@@ -93,7 +58,7 @@ fn every_read_agrees_with_a_plain_model() {
     }
     let seeds = number("WEIR_SEEDS").unwrap_or(2_000);
     let began = std::time::Instant::now();
-    let (failed, counts) = run_seeds(0..seeds, None);
+    let (failed, counts) = run_seeds(0..seeds, |seed| run(seed, None, false));
     println!("{seeds} seeds in {:?}: {counts:?}", began.elapsed());
     if let Some((seed, violation)) = failed.iter().min() {
         panic!("seed {seed}: {violation}\nreplay it with: WEIR_SEED={seed} cargo test --test memtable_sim agrees -- --nocapture");
@@ -137,7 +102,7 @@ fn a_seed_decides_everything() {
 // ---- Would it notice? ------------------------------------------------------------------------------------------------
 
 fn is_caught(mutation: Mutation) {
-    let (failed, counts) = run_seeds(0..300, Some(mutation));
+    let (failed, counts) = run_seeds(0..300, |seed| run(seed, Some(mutation), false));
     let Some((seed, violation)) = failed.first() else { panic!("{mutation:?} was not noticed in 300 runs: {counts:?}") };
     println!("{mutation:?} was noticed by seed {seed}: {}", violation.lines().next().unwrap_or_default());
 }

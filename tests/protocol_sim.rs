@@ -21,10 +21,8 @@ mod world;
 #[path = "protocol_sim/writers.rs"]
 mod writers;
 
-use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use weir::env::{Clock, Env};
@@ -32,6 +30,7 @@ use weir::shard::ShardPath;
 use weir::store::Store;
 
 use network::{Network, Observer, Weather};
+use support::seeds::{Counts, number, run_seeds};
 use support::{FaultStore, Process};
 use world::{HostState, Mutation, World};
 
@@ -191,7 +190,7 @@ impl Run {
 }
 
 /// Runs one seed; the first violation, or nothing, and how often things happened.
-fn run(seed: u64, mutation: Option<Mutation>, trace: bool) -> (Option<String>, BTreeMap<&'static str, u64>) {
+fn run(seed: u64, mutation: Option<Mutation>, trace: bool) -> (Option<String>, Counts) {
     let run = Run::new(seed, mutation, trace);
     let world = Arc::clone(&run.world);
     let outcome = catch_unwind(AssertUnwindSafe(|| world.sim.run(run.tell())));
@@ -208,37 +207,6 @@ fn run(seed: u64, mutation: Option<Mutation>, trace: bool) -> (Option<String>, B
     (violation, counts)
 }
 
-fn number(variable: &str) -> Option<u64> {
-    let text = std::env::var(variable).ok()?;
-    Some(text.parse().unwrap_or_else(|_| panic!("{variable}={text} is not a number")))
-}
-
-/// Runs seeds on all cores, each on one thread, until `stop` says so; the failing ones.
-fn run_seeds(seeds: u64, mutation: Option<Mutation>) -> (Vec<(u64, String)>, BTreeMap<&'static str, u64>) {
-    let next = AtomicU64::new(0);
-    let (failed, totals) = (std::sync::Mutex::new(Vec::new()), std::sync::Mutex::new(BTreeMap::new()));
-    let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    std::thread::scope(|scope| {
-        for _ in 0..threads {
-            scope.spawn(|| {
-                loop {
-                    let seed = next.fetch_add(1, Ordering::Relaxed);
-                    if seed >= seeds || !failed.lock().unwrap().is_empty() {
-                        return;
-                    }
-                    let (violation, counts) = run(seed, mutation, false);
-                    if let Some(violation) = violation {
-                        failed.lock().unwrap().push((seed, violation));
-                    }
-                    let mut totals = totals.lock().unwrap();
-                    counts.into_iter().for_each(|(what, count)| *totals.entry(what).or_default() += count);
-                }
-            });
-        }
-    });
-    (failed.into_inner().unwrap(), totals.into_inner().unwrap())
-}
-
 #[test]
 fn random_schedules_keep_the_protocol() {
     if let Some(seed) = number("WEIR_SEED") {
@@ -248,7 +216,7 @@ fn random_schedules_keep_the_protocol() {
     }
     let seeds = number("WEIR_SEEDS").unwrap_or(2_000);
     let began = std::time::Instant::now();
-    let (failed, counts) = run_seeds(seeds, None);
+    let (failed, counts) = run_seeds(0..seeds, |seed| run(seed, None, false));
     println!("{seeds} seeds in {:?}: {counts:?}", began.elapsed());
     if let Some((seed, violation)) = failed.iter().min() {
         panic!("seed {seed}: {violation}\nreplay it with: WEIR_SEED={seed} cargo test --test protocol_sim random -- --nocapture");
@@ -284,7 +252,7 @@ fn a_seed_decides_everything() {
 // ---- Would it notice? ------------------------------------------------------------------------------------------------
 
 fn is_caught(mutation: Mutation) {
-    let (failed, counts) = run_seeds(300, Some(mutation));
+    let (failed, counts) = run_seeds(0..300, |seed| run(seed, Some(mutation), false));
     let Some((seed, violation)) = failed.first() else { panic!("{mutation:?} was not noticed in 300 runs: {counts:?}") };
     println!("{mutation:?} was noticed by seed {seed}: {violation}");
 }

@@ -13,6 +13,7 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use scan_support::*;
 use support::now;
+use support::seeds::number;
 use weir::cache::Cache;
 use weir::generation::DataOptions;
 use weir::scan::{CompareOp, Comparison, KeyState, Pushdown, ScanRequest, View};
@@ -212,7 +213,7 @@ fn reads_agree_with_a_plain_model() {
     if let Ok(seed) = std::env::var("WEIR_SEED") {
         return run(seed.parse().expect("WEIR_SEED is a number"));
     }
-    let seeds = std::env::var("WEIR_SEEDS").map_or(100, |seeds| seeds.parse().expect("WEIR_SEEDS is a number"));
+    let seeds = number("WEIR_SEEDS").unwrap_or(100);
     for seed in 0..seeds {
         if let Err(panic) = std::panic::catch_unwind(|| run(seed)) {
             eprintln!("failed with WEIR_SEED={seed}");

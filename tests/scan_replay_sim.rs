@@ -11,6 +11,7 @@ use std::future::{Ready, ready};
 use std::sync::Arc;
 
 use log_support::*;
+use support::seeds::number;
 use support::{SeededRandom, now};
 use weir::error::{Error, ErrorKind, Result};
 use weir::generation::publish::publish_in_turn;
@@ -237,7 +238,7 @@ fn run(seed: u64) -> Shard {
 #[test]
 fn rows_are_neither_lost_nor_doubled_wherever_writers_die() {
     let (mut passed_over, mut skipped, mut crowded) = (0, 0, 0);
-    let seeds = std::env::var("WEIR_SEEDS").ok().and_then(|count| count.parse().ok()).unwrap_or(200);
+    let seeds = number("WEIR_SEEDS").unwrap_or(200);
     for seed in 0..seeds {
         let shard = std::panic::catch_unwind(|| run(seed)).unwrap_or_else(|panic| {
             eprintln!("seed {seed}");

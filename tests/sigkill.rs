@@ -28,6 +28,7 @@ use weir::wal::{TailerOptions, WalTailer};
 use weir::writer::{ShardWriter, WriterConfig};
 
 use support::SeededRandom;
+use support::seeds::number;
 
 const SHARD: &str = "00000000-0000-4000-8000-000000000001";
 const THREADS: u64 = 3;
@@ -287,11 +288,6 @@ impl Heard {
             _ => panic!("a child said {words:?}"),
         }
     }
-}
-
-fn number(variable: &str) -> Option<u64> {
-    let text = std::env::var(variable).ok()?;
-    Some(text.parse().unwrap_or_else(|_| panic!("{variable}={text} is not a number")))
 }
 
 // PITFALLS C11, E1, and the promise itself.

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+use support::seeds::number;
 use support::spill::bytes;
 use support::{Chaos, Fault, FaultStore, Gate, Op, Process, SeededRandom, Sim, now};
 use weir::error::{ErrorKind, Result};
@@ -414,7 +415,6 @@ fn encrypted_objects() {
 /// A bad day of the store, by many seeds: whatever fails, the budget is what lives, and in the end nothing does.
 #[test]
 fn random_lives_on_a_bad_day() {
-    let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
     let (first, count) = number("WEIR_SEED").map_or((0, number("WEIR_SEEDS").unwrap_or(30)), |seed| (seed, 1));
     for seed in first..first + count {
         let outcome = std::panic::catch_unwind(|| random_life(seed));

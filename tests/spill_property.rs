@@ -10,6 +10,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
+use support::seeds::number;
 use support::spill::{FaultyOps, bytes, directories, files, local, memory, session, tiered};
 use support::{SeededRandom, now};
 use weir::error::{Error, ErrorKind, Result};
@@ -254,7 +255,6 @@ fn run(seed: u64) -> Result<()> {
 /// PITFALLS S1, S2, S5, S7, S8.
 #[test]
 fn used_is_always_what_lives() {
-    let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
     let (first, count) = number("WEIR_SEED").map_or((0, number("WEIR_SEEDS").unwrap_or(30)), |seed| (seed, 1));
     for seed in first..first + count {
         let outcome = std::panic::catch_unwind(|| run(seed).unwrap());

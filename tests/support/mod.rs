@@ -9,6 +9,7 @@ pub mod fault;
 pub mod proxy;
 #[cfg(feature = "s3")]
 pub mod s3;
+pub mod seeds;
 pub mod sim;
 pub mod spill;
 
