@@ -116,7 +116,7 @@ static void tail(const char *dir) {
   snprintf(root, sizeof root, "%s/tail", dir);
   write_log(root);
   WeirSession *session = new_session();
-  for (int round = 0; round < TAIL_ROUNDS; round++) {
+  for (int round = -TAIL_WARM_UP; round < TAIL_ROUNDS; round++) {
     WeirTailer *tailer = NULL;
     WeirEntry *entry = NULL;
     WeirError *error = NULL;
@@ -135,7 +135,7 @@ static void tail(const char *dir) {
       }
       weir_entry_free(entry);
     }
-    rates[round] = (double)rows / ((now_ns() - began) / 1e9);
+    if (round >= 0) rates[round] = (double)rows / ((now_ns() - began) / 1e9);
     weir_tailer_free(tailer);
     if (rows != TAIL_ROWS || sum == 0) {
       fprintf(stderr, "%llu rows came back\n", (unsigned long long)rows);

@@ -155,7 +155,7 @@ void tail(const std::string &dir) {
   const auto session = must(weir::Session::create(), "session");
   std::vector<double> rates;
   std::uint64_t sum = 0;
-  for (int round = 0; round < TAIL_ROUNDS; round++) {
+  for (int round = -TAIL_WARM_UP; round < TAIL_ROUNDS; round++) {
     std::int64_t rows = 0;
     const double began = now_ns();
     auto tailer = must(weir::Tailer::open(session, root, SHARD), "tailer");
@@ -166,7 +166,7 @@ void tail(const std::string &dir) {
         rows += batch.length();
       }
     }
-    rates.push_back(static_cast<double>(rows) / ((now_ns() - began) / 1e9));
+    if (round >= 0) rates.push_back(static_cast<double>(rows) / ((now_ns() - began) / 1e9));
     if (rows != TAIL_ROWS || sum == 0) {
       std::fprintf(stderr, "%lld rows came back\n", static_cast<long long>(rows));
       std::exit(1);

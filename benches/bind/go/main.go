@@ -167,8 +167,10 @@ func durable(ctx context.Context, dir string, idle int) {
 }
 
 const (
-	tailRows  = 1_000_000
-	tailBatch = 10_000
+	tailRows   = 1_000_000
+	tailBatch  = 10_000
+	tailWarmUp = 300 // rounds, as in the other programs
+	tailRounds = 101
 )
 
 // touch reads a byte of each page of a column's buffers.
@@ -197,7 +199,7 @@ func tail(ctx context.Context, session *weir.Session, dir string) {
 	check(w.Close())
 	var rates []float64
 	var sum uint64
-	for range 9 {
+	for round := -tailWarmUp; round < tailRounds; round++ {
 		rows := int64(0)
 		began := time.Now()
 		for entry, err := range weir.Tail(ctx, session, root, shard) {
@@ -213,7 +215,9 @@ func tail(ctx context.Context, session *weir.Session, dir string) {
 		if rows != tailRows {
 			check(fmt.Errorf("%d rows of %d came back", rows, tailRows))
 		}
-		rates = append(rates, float64(rows)/time.Since(began).Seconds())
+		if round >= 0 {
+			rates = append(rates, float64(rows)/time.Since(began).Seconds())
+		}
 	}
 	if sum == 0 {
 		check(fmt.Errorf("nothing was read"))

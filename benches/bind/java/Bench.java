@@ -43,7 +43,7 @@ public final class Bench {
   private static final int CALLERS = 1000;
   private static final int TAIL_ROWS = 1_000_000;
   private static final int TAIL_BATCH = 10_000;
-  private static final int TAIL_ROUNDS = 9;
+  private static final int TAIL_ROUNDS = 101;
   private static final int PAGE = 4096;
 
   /** Rounds before those that count, until the compiler of the virtual machine is done with what is measured. */

@@ -220,7 +220,7 @@ func (v *CacheValue) Batch() (arrow.RecordBatch, error) {
 		C.weirgo_release_array(&a)
 		return nil, err
 	}
-	return importRecord(&a, schema)
+	return importRecord(&a, newKnownSchema(0, schema))
 }
 
 // Retain adds a reference.

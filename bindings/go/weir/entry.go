@@ -105,7 +105,7 @@ func (e *Entry) Batch(i int) (arrow.RecordBatch, error) {
 	if batch.status != C.WEIR_STATUS_OK {
 		return nil, takeError(batch.status, batch.error)
 	}
-	return importStruct(&batch.array, known.schema, known.record)
+	return importRecord(&batch.array, known)
 }
 
 // Batches iterates over the batches. A batch is released when the loop goes on; retain those that are kept.
@@ -152,12 +152,6 @@ type schemaCache struct {
 	last atomic.Pointer[knownSchema]
 }
 
-type knownSchema struct {
-	id     uint64
-	schema *arrow.Schema
-	record *arrow.StructType // what a batch of it is in C
-}
-
 func (s *schemaCache) of(entry *C.WeirEntry, id uint64) (*knownSchema, error) {
 	last := s.last.Load()
 	if last != nil && last.id == id {
@@ -176,10 +170,6 @@ func (s *schemaCache) of(entry *C.WeirEntry, id uint64) (*knownSchema, error) {
 	known := newKnownSchema(id, schema)
 	s.last.Store(known)
 	return known, nil
-}
-
-func newKnownSchema(id uint64, schema *arrow.Schema) *knownSchema {
-	return &knownSchema{id, schema, arrow.StructOf(schema.Fields()...)}
 }
 
 // An entryReader reads the batches of a tailer's entries.

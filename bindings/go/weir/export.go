@@ -10,7 +10,6 @@ import (
 	"unsafe"
 
 	"github.com/apache/arrow-go/v18/arrow"
-	"github.com/apache/arrow-go/v18/arrow/array"
 	"github.com/apache/arrow-go/v18/arrow/cdata"
 	"github.com/apache/arrow-go/v18/arrow/memory"
 )
@@ -382,38 +381,4 @@ func (b *Batch) consumed(a *C.struct_ArrowArray) {
 
 var errConsumed = newError(CodeInvalidArgument, ActionFix, "the batch was consumed or released")
 
-// importRecord takes over a struct array from C.
-func importRecord(a *C.struct_ArrowArray, schema *arrow.Schema) (arrow.RecordBatch, error) {
-	return importStruct(a, schema, arrow.StructOf(schema.Fields()...))
-}
-
-// importStruct is importRecord with the type of the array, which takes longer to make than to use.
-func importStruct(a *C.struct_ArrowArray, schema *arrow.Schema, of *arrow.StructType) (arrow.RecordBatch, error) {
-	imported, err := cdata.ImportCArrayWithType((*cdata.CArrowArray)(unsafe.Pointer(a)), of)
-	if err != nil {
-		C.weirgo_release_array(a)
-		e := newError(CodeUnsupported, ActionReport, "arrow-go cannot take the batch: "+err.Error())
-		e.cause = err
-		return nil, e
-	}
-	defer imported.Release()
-	columns := make([]arrow.Array, of.NumFields())
-	for i := range columns {
-		columns[i] = imported.(*array.Struct).Field(i)
-	}
-	return array.NewRecordBatch(schema, columns, int64(imported.Len())), nil
-}
-
-// importSchema takes over a schema from C.
-func importSchema(s *C.struct_ArrowSchema) (*arrow.Schema, error) {
-	schema, err := cdata.ImportCArrowSchema((*cdata.CArrowSchema)(unsafe.Pointer(s)))
-	if err != nil {
-		e := newError(CodeUnsupported, ActionReport, "arrow-go cannot take the schema: "+err.Error())
-		e.cause = err
-		return nil, e
-	}
-	return schema, nil
-}
-
 var _ arrow.ArrayData = (*structData)(nil)
-var _ array.RecordReader = (*entryReader)(nil)

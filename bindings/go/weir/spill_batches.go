@@ -132,7 +132,7 @@ type batchReader struct {
 	ctx     context.Context
 	spill   *Spill
 	p       unsafe.Pointer
-	schema  *arrow.Schema
+	known   *knownSchema
 	options *C.WeirSpillReadOptions
 	at, end int
 	ahead   []*call // of the batches from at on
@@ -147,7 +147,7 @@ func (s *Spill) open(ctx context.Context, options []SpillReadOption) (*batchRead
 	if err != nil {
 		return nil, err
 	}
-	return &batchReader{ctx: ctx, spill: s, p: p, schema: schema, options: spillReadOptions(options), end: s.NumBatches()}, nil
+	return &batchReader{ctx: ctx, spill: s, p: p, known: newKnownSchema(0, schema), options: spillReadOptions(options), end: s.NumBatches()}, nil
 }
 
 func (r *batchReader) close() {
@@ -180,7 +180,7 @@ func (r *batchReader) next() (arrow.RecordBatch, error) {
 				return nil, err
 			}
 			r.at++
-			return importRecord(a, r.schema)
+			return importRecord(a, r.known)
 		}
 		r.spill.later.Store(true)
 	}
@@ -189,7 +189,7 @@ func (r *batchReader) next() (arrow.RecordBatch, error) {
 		return nil, err
 	}
 	r.at++
-	return importRecord(a, r.schema)
+	return importRecord(a, r.known)
 }
 
 func (r *batchReader) contextError() error {
@@ -260,7 +260,7 @@ func (r *spillRecords) Next() bool {
 	return err == nil
 }
 
-func (r *spillRecords) Schema() *arrow.Schema          { return r.batches.schema }
+func (r *spillRecords) Schema() *arrow.Schema          { return r.batches.known.schema }
 func (r *spillRecords) RecordBatch() arrow.RecordBatch { return r.current }
 func (r *spillRecords) Record() arrow.RecordBatch      { return r.current }
 func (r *spillRecords) Err() error                     { return r.err }

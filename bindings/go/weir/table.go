@@ -202,7 +202,7 @@ func (q *question) now() (arrow.RecordBatch, error, bool) {
 		return nil, nil, false
 	case C.WEIR_STATUS_OK:
 		q.looks.found()
-		rows, err := importStruct(&got.array, q.rows.schema, q.rows.record)
+		rows, err := importRecord(&got.array, q.rows)
 		return rows, err, true
 	}
 	return nil, takeError(got.status, got.error), true
@@ -242,7 +242,7 @@ func takeBatch(batch *C.WeirBatch, known *knownSchema) (arrow.RecordBatch, error
 	if err := takeError(got.status, got.error); err != nil {
 		return nil, err
 	}
-	return importStruct(&got.array, known.schema, known.record)
+	return importRecord(&got.array, known)
 }
 
 // looks says when to look whether something is there at once, which is read on the caller's thread then: where it has to be waited for,
