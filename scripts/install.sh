@@ -6,7 +6,7 @@
 set -eu
 
 cd "$(dirname "$0")/.."
-prefix=${PREFIX:-/usr/local} lib=${LIBDIR:-lib} destdir=${DESTDIR:-}
+prefix=${PREFIX-/usr/local} lib=${LIBDIR-lib} destdir=${DESTDIR:-}
 case $prefix in
   /*) prefix=${prefix%/} ;;
   *) echo "weir: PREFIX must be an absolute path, not '$prefix'" >&2; exit 2 ;;

@@ -31,7 +31,7 @@ skip() {
   echo "  skipped: $1"
 }
 install() { # install PREFIX [DESTDIR]
-  PREFIX=$1 DESTDIR=${2:-} LIBDIR=${lib:-lib} sh scripts/install.sh "$out"
+  PREFIX=$1 DESTDIR=${2:-} LIBDIR=${lib-lib} sh scripts/install.sh "$out"
 }
 in_subshell() { ("$@"); }
 tree() { (cd "$1" && find . | LC_ALL=C sort); }
@@ -73,19 +73,22 @@ uninstalled() {
   mkdir -p "$dir/at-once/lib/pkgconfig" && : >"$dir/at-once/lib/pkgconfig/other.pc" &&
     PREFIX=$dir/at-once sh scripts/install.sh --uninstall && [ "$(find "$dir/at-once" ! -type d)" = "$dir/at-once/lib/pkgconfig/other.pc" ]
 }
+# Nothing is written, neither there nor to a default place.
 refused() {
   for bad in relative ''; do
-    if PREFIX=$bad install "$bad" 2>/dev/null && [ -n "$bad" ]; then return 1; fi
+    if install "$bad" "$dir/nowhere" || PREFIX=$bad DESTDIR=$dir/nowhere sh scripts/install.sh --uninstall; then return 1; fi
   done
-  if lib=../up install "$dir/up" 2>/dev/null; then return 1; fi
-  [ ! -e "$dir/up" ]
+  for bad in ../up /up up/ ''; do
+    if lib=$bad install /usr "$dir/nowhere"; then return 1; fi
+  done
+  [ ! -e "$dir/nowhere" ]
 }
 check 'install, and again' repeated
 check 'four installs at once' at_once
 check 'DESTDIR' staged
 check 'LIBDIR' other_libdir
 check 'uninstall leaves what is others'"'" uninstalled
-check 'a relative PREFIX or LIBDIR outside is refused' refused
+check 'a PREFIX that is relative or empty and a LIBDIR outside are refused' refused
 # Everything below is done from here: it must not matter where the prefix has gone.
 mv "$prefix" "$dir/moved"
 prefix=$dir/moved
