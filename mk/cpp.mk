@@ -4,16 +4,15 @@ CXX ?= c++
 
 .PHONY: test-cpp run-cpp-tests examples-cpp
 test-cpp: $(VENV)/.ready ## the C++ binding: g++ and clang++, sanitizers, valgrind, Arrow C++, nanoarrow
-	sh scripts/need.sh g++ g++
-	sh scripts/need.sh clang++ clang
-	sh scripts/need.sh valgrind valgrind
-	$(MAKE) build PROFILE=$(TEST_PROFILE)
-	$(MAKE) run-cpp-tests examples-cpp PROFILE=$(TEST_PROFILE)
+	if missing=$$(sh scripts/need.sh g++ g++ 2>&1 >/dev/null); then \
+	  sh scripts/need.sh valgrind valgrind; \
+	  $(MAKE) run-cpp-tests examples-cpp PROFILE=$(TEST_PROFILE); \
+	else sh scripts/skip.sh C++ "$$missing"; fi
 
-run-cpp-tests:
+run-cpp-tests: build
 	CC='$(CC)' CXX=g++ CXX2=clang++ PYTHON=$(PYTHON) sh tests/cpp/run.sh $(OUT)
 
-examples-cpp: ## the C++ example, built and run: ingest, kill -9, recover, tail
+examples-cpp: build ## the C++ examples, built and run: ingest, kill -9, recover, tail
 	mkdir -p $(OUT)/examples/cpp
 	for name in quickstart minimal; do \
 	  $(CXX) -O2 -g -std=c++17 -Wall -Wextra -Wpedantic -Werror -Iinclude -Ibindings/cpp/include -o $(OUT)/examples/cpp/$$name examples/cpp/$$name.cpp \

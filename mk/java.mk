@@ -8,37 +8,41 @@ JAVA_HOME_FOUND = $$(sh scripts/jdk.sh)
 # Maven of the JDK that was found. Absolute: it is run in the binding's directory.
 MVN_RUN    = JAVA_HOME="$(JAVA_HOME_FOUND)" $(MVN) $(MVN_FLAGS) -f $(JAVA)/pom.xml
 JAVA_FLAGS = --add-opens=java.base/java.nio=ALL-UNNAMED --enable-native-access=ALL-UNNAMED
-# As NativeLibrary.platform() calls it.
-JAVA_PLATFORM = $(shell uname -s | sed 's/Darwin/macos/' | tr A-Z a-z)-$(shell uname -m | sed 's/arm64/aarch64/;s/amd64/x86_64/')
+# Fails where the binding cannot be built, and says in one line what is missing.
+JAVA_TOOLS ?= sh scripts/jdk.sh >/dev/null && sh scripts/need.sh $(MVN) maven
 
-.PHONY: java-tools java-native java-jar test-java run-java-tests examples-java run-java-examples docs-java bench-java
+.PHONY: java-tools java-native java-jar java-jar-built test-java run-java-tests examples-java run-java-examples docs-java bench-java
 java-tools:
-	sh scripts/jdk.sh >/dev/null
-	sh scripts/need.sh $(MVN) maven
+	$(JAVA_TOOLS)
 
 java-native: java-tools ## the Java binding's view of include/weir.h, after a change of that
 	"$(JAVA_HOME_FOUND)/bin/java" $(JAVA)/tools/NativeGenerator.java include/weir.h $(JAVA)/src/main/java/io/weir/Native.java
 
 # The library of $(OUT), stripped, where the JAR takes it from.
 .PHONY: java-resource
-java-resource:
-	mkdir -p $(JAVA_OUT)/native/io/weir/native/$(JAVA_PLATFORM)
-	strip -S -o $(JAVA_OUT)/native/io/weir/native/$(JAVA_PLATFORM)/libweir.$(SO) $(LIB)
+java-resource: build
+	mkdir -p $(JAVA_OUT)/native/io/weir/native/$(PLATFORM)
+	strip -S -o $(JAVA_OUT)/native/io/weir/native/$(PLATFORM)/libweir.so $(LIB)
 
-java-jar: java-tools java-resource ## the Java binding as a JAR, with the library of this platform inside (PROFILE=…)
+# What is shipped in a JAR is what `make install` ships.
+java-jar: ## the Java binding as a JAR, with the library of this platform inside (INSTALL_PROFILE=release)
+	$(MAKE) java-jar-built PROFILE=$(INSTALL_PROFILE)
+
+java-jar-built: java-tools java-resource
 	$(MVN_RUN) -DskipTests package
 
 # Compiles with all warnings, checks the documentation, runs all tests against the library, and then the JAR by itself.
 test-java: ## the Java binding, on any JDK of version 22 or later
-	$(MAKE) build PROFILE=$(TEST_PROFILE)
-	$(MAKE) run-java-tests PROFILE=$(TEST_PROFILE)
+	if missing=$$({ $(JAVA_TOOLS); } 2>&1 >/dev/null); then \
+	  $(MAKE) run-java-tests PROFILE=$(TEST_PROFILE); \
+	else sh scripts/skip.sh Java "$$missing"; fi
 
 run-java-tests: java-tools java-resource
 	$(MVN_RUN) -Dweir.native.library='$(LIB)' -Dweir.cc='$(CC)' package javadoc:javadoc
 	$(MAKE) run-java-examples
 
 # The binding and what it needs at run time, and the examples, compiled.
-examples-java: java-jar
+examples-java: java-jar-built
 	$(MVN_RUN) dependency:copy-dependencies -DincludeScope=test -DexcludeArtifactIds=junit-jupiter -DoutputDirectory=$(JAVA_OUT)/lib
 	mkdir -p $(OUT)/examples/java
 	"$(JAVA_HOME_FOUND)/bin/javac" -Xlint:all,-classfile -Werror --release 22 -d $(OUT)/examples/java \

@@ -6,7 +6,8 @@ PREFIX  ?= /usr/local
 LIBDIR  ?= lib
 DESTDIR ?=
 VERSION := $(shell sed -n 's/^version = "\(.*\)"$$/\1/p' Cargo.toml | head -1)
-DIST     = weir-$(VERSION)-$(shell uname -s | tr A-Z a-z)-$(shell uname -m)
+PLATFORM := $(shell sh scripts/platform.sh)
+DIST     = weir-$(VERSION)-$(PLATFORM)
 
 .PHONY: install install-built uninstall dist
 install: ## header, libraries, pkg-config, CMake, tool, manual pages (PREFIX=/usr/local DESTDIR= LIBDIR=lib INSTALL_PROFILE=release)

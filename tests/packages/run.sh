@@ -26,9 +26,10 @@ check() { # check NAME COMMAND…
     cat "$dir/log"
   fi
 }
-skip() {
+skip() { # skip WHAT WHY
   skipped=$((skipped + 1))
-  echo "  skipped: $1"
+  printf '  '
+  sh scripts/skip.sh "$1" "$2"
 }
 install() { # install PREFIX [DESTDIR]
   PREFIX=$1 DESTDIR=${2:-} LIBDIR=${lib-lib} sh scripts/install.sh "$out"

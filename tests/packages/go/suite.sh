@@ -25,5 +25,5 @@ if command -v go >/dev/null 2>&1; then
   check 'Go, go get and go build' in_subshell go_build
   check 'Go' go_runs
 else
-  skip "Go: go 1.25 or newer is missing; get it from https://go.dev/dl/"
+  skip Go "go 1.25 or newer is missing; get it from https://go.dev/dl/"
 fi

@@ -22,11 +22,11 @@ java_consumer() {
 }
 
 if jdk=$(sh scripts/jdk.sh 2>"$dir/log") && sh scripts/need.sh mvn maven 2>"$dir/log"; then
-  platform=$(uname -s | sed 's/Darwin/macos/' | tr A-Z a-z)-$(uname -m | sed 's/arm64/aarch64/;s/amd64/x86_64/')
+  platform=$(sh scripts/platform.sh)
   mkdir -p "$dir/java-build" "$dir/java-work"
   check 'Java, the JAR in a Maven repository' java_jar
   check 'Java, mvn compile' java_build
   check 'Java' appends_crashes_tails java_consumer
 else
-  skip "Java: $(cat "$dir/log")"
+  skip Java "$(cat "$dir/log")"
 fi

@@ -257,18 +257,12 @@ class Batch : public Handle<Batch, WeirBatch, weir_batch_free> {
 
   /// The batch as a struct array, without copying. Stays valid after the batch is gone.
   [[nodiscard]] Result<Array> array() const {
-    Array array;
-    auto done = detail::run([&](WeirError **error) { return weir_batch_array(get(), array.out(), error); });
-    if (!done) return done.error();
-    return array;
+    return detail::exported<Array>([&](auto *out, WeirError **error) { return weir_batch_array(get(), out, error); });
   }
 
   /// Its schema.
   [[nodiscard]] Result<Schema> schema() const {
-    Schema schema;
-    auto done = detail::run([&](WeirError **error) { return weir_batch_schema(get(), schema.out(), error); });
-    if (!done) return done.error();
-    return schema;
+    return detail::exported<Schema>([&](auto *out, WeirError **error) { return weir_batch_schema(get(), out, error); });
   }
 
   /// The number of rows.
@@ -289,11 +283,7 @@ class Batch : public Handle<Batch, WeirBatch, weir_batch_free> {
 /// an error, here or of the stream's next().
 [[nodiscard]] inline Result<ArrayStream> open_ipc_file(const std::string &path) {
   if (auto good = detail::check_texts({path}); !good) return good.error();
-  ArrayStream stream;
-  WeirError *error = nullptr;
-  const WeirStatus status = weir_ipc_open_file(path.c_str(), stream.out(), &error);
-  if (status != WEIR_STATUS_OK) return Error::adopt(status, error);
-  return stream;
+  return detail::exported<ArrayStream>([&](auto *out, WeirError **error) { return weir_ipc_open_file(path.c_str(), out, error); });
 }
 
 }  // namespace weir

@@ -148,6 +148,16 @@ Result<H> make(Call &&call) {
   return H::adopt(raw);
 }
 
+/// Runs a fallible C call that fills a struct of the C data interface, for what owns such: a Schema, an Array, an ArrayStream.
+template <class Owner, class Call>
+Result<Owner> exported(Call &&call) {
+  Owner owner;
+  WeirError *error = nullptr;
+  const WeirStatus status = call(owner.out(), &error);
+  if (status != WEIR_STATUS_OK) return Error::adopt(status, error);
+  return owner;
+}
+
 /// Runs a fallible C call that fills a plain value.
 template <class T, class Call>
 Result<T> fill(Call &&call, T value = {}) {

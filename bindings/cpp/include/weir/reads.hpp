@@ -140,10 +140,7 @@ class Scan : public Handle<Scan, WeirScan, weir_scan_free> {
  public:
   /// The schema of the batches.
   [[nodiscard]] Result<Schema> schema() const {
-    Schema schema;
-    auto done = detail::run([&](WeirError **error) { return weir_scan_schema(get(), schema.out(), error); });
-    if (!done) return done.error();
-    return schema;
+    return detail::exported<Schema>([&](auto *out, WeirError **error) { return weir_scan_schema(get(), out, error); });
   }
 
   /// The next rows, at least one; nullopt at the end. After an error, such as Status::timed_out, the scan is where it was;
@@ -165,10 +162,7 @@ class Scan : public Handle<Scan, WeirScan, weir_scan_free> {
 
   /// The rest of the rows as a stream, which has them from then on: a later next() is Status::closed. The scan may be destroyed before it.
   [[nodiscard]] Result<ArrayStream> stream() {
-    ArrayStream stream;
-    auto done = detail::run([&](WeirError **error) { return weir_scan_stream(get(), stream.out(), error); });
-    if (!done) return done.error();
-    return stream;
+    return detail::exported<ArrayStream>([&](auto *out, WeirError **error) { return weir_scan_stream(get(), out, error); });
   }
 
  private:
@@ -208,10 +202,10 @@ class Reads {
   /// scan() with the values to compare with as Arrow data: a struct array of one row, with a child for each comparison of Where::compare(), in
   /// their order; consumed, whatever it returns. No comparison has a value of its own.
   [[nodiscard]] Result<Scan> scan(const ScanOptions &options, Array &&values, const Schema &values_schema) const {
-    const Array own = std::move(values);
+    Array own = std::move(values);
     if (!detail::values_of(options.where).empty())
       return Error(Status::invalid_argument, Action::fix, "the values come as Arrow data, and a comparison has one of its own");
-    return begin(options, const_cast<ArrowArray *>(own.get()), values_schema.get());
+    return begin(options, own.get(), values_schema.get());
   }
 
   /// The newest rows of some primary keys, and the state of each key; consumes the keys, whatever it returns. A key may be asked for more than
@@ -240,21 +234,15 @@ class Reads {
 
   /// The schema of keys: the primary key's columns, in the key's order. Status::unsupported without one.
   [[nodiscard]] Result<Schema> key_schema() const {
-    Schema schema;
-    auto done = detail::run([&](WeirError **error) { return Calls::key_schema(handle(), schema.out(), error); });
-    if (!done) return done.error();
-    return schema;
+    return detail::exported<Schema>([&](auto *out, WeirError **error) { return Calls::key_schema(handle(), out, error); });
   }
 
   /// The schema of the rows that get_rows() gives for these columns; empty = all.
   [[nodiscard]] Result<Schema> read_schema(const std::vector<std::string> &columns = {}) const {
     const detail::Texts names(columns);
     if (auto good = names.check(); !good) return good.error();
-    Schema schema;
-    auto done = detail::run(
-        [&](WeirError **error) { return Calls::read_schema(handle(), names.data(), names.size(), schema.out(), error); });
-    if (!done) return done.error();
-    return schema;
+    return detail::exported<Schema>(
+        [&](auto *out, WeirError **error) { return Calls::read_schema(handle(), names.data(), names.size(), out, error); });
   }
 
  protected:

@@ -107,10 +107,7 @@ class Snapshot : public Handle<Snapshot, WeirSnapshot, weir_snapshot_free>, publ
 
   /// The schema of the rows, the primary key marked in it.
   [[nodiscard]] Result<Schema> schema() const {
-    Schema schema;
-    auto done = detail::run([&](WeirError **error) { return weir_snapshot_schema(get(), schema.out(), error); });
-    if (!done) return done.error();
-    return schema;
+    return detail::exported<Schema>([&](auto *out, WeirError **error) { return weir_snapshot_schema(get(), out, error); });
   }
 
   /// The last position of the log that the snapshot covers: a tailer from the position after it continues without gap or overlap.

@@ -150,10 +150,7 @@ class Spill : public Handle<Spill, WeirSpill, weir_spill_free> {
 
   /// The schema of the batches.
   [[nodiscard]] Result<Schema> schema() const {
-    Schema schema;
-    auto done = detail::run([&](WeirError **error) { return weir_spill_schema(get(), schema.out(), error); });
-    if (!done) return done.error();
-    return schema;
+    return detail::exported<Schema>([&](auto *out, WeirError **error) { return weir_spill_schema(get(), out, error); });
   }
 
   /// Reads bytes into the caller's memory. Gives how many there are: fewer than `size` at the end only, 0 beyond it.
@@ -186,12 +183,9 @@ class Spill : public Handle<Spill, WeirSpill, weir_spill_free> {
   /// One batch, from 0, in the order in which they were written. Stays valid after the spill is gone. The error's detail `batch` says
   /// which one is damaged.
   [[nodiscard]] Result<Array> batch(std::size_t index, const SpillReadOptions &options = {}, Timeout timeout = forever) const {
-    Array array;
     const WeirSpillReadOptions raw = options.c();
-    auto done = detail::run(
-        [&](WeirError **error) { return weir_spill_batch(get(), index, &raw, timeout.milliseconds(), array.out(), error); });
-    if (!done) return done.error();
-    return array;
+    return detail::exported<Array>(
+        [&](auto *out, WeirError **error) { return weir_spill_batch(get(), index, &raw, timeout.milliseconds(), out, error); });
   }
 
   /// batch() as an Operation.
@@ -204,11 +198,8 @@ class Spill : public Handle<Spill, WeirSpill, weir_spill_free> {
   /// The batches in order as a stream, with read-ahead: `for (Result<Array> &batch : (*spill.stream()).batches())`. A reader of its own:
   /// the spill may be destroyed before it. A damaged batch is an error of the stream's next().
   [[nodiscard]] Result<ArrayStream> stream(const SpillReadOptions &options = {}) const {
-    ArrayStream stream;
     const WeirSpillReadOptions raw = options.c();
-    auto done = detail::run([&](WeirError **error) { return weir_spill_stream(get(), &raw, stream.out(), error); });
-    if (!done) return done.error();
-    return stream;
+    return detail::exported<ArrayStream>([&](auto *out, WeirError **error) { return weir_spill_stream(get(), &raw, out, error); });
   }
 
   /// A reader that begins at the first byte; of batches, it reads their encoded bytes. There may be many at once.

@@ -43,18 +43,12 @@ class Entry : public Handle<Entry, WeirEntry, weir_entry_free> {
 
   /// One batch, from 0, as a struct array, without copying. Stays valid after the entry is gone.
   [[nodiscard]] Result<Array> batch(std::size_t index) const {
-    Array array;
-    auto done = detail::run([&](WeirError **error) { return weir_entry_batch(get(), index, array.out(), error); });
-    if (!done) return done.error();
-    return array;
+    return detail::exported<Array>([&](auto *out, WeirError **error) { return weir_entry_batch(get(), index, out, error); });
   }
 
   /// The schema of the batches.
   [[nodiscard]] Result<Schema> schema() const {
-    Schema schema;
-    auto done = detail::run([&](WeirError **error) { return weir_entry_schema(get(), schema.out(), error); });
-    if (!done) return done.error();
-    return schema;
+    return detail::exported<Schema>([&](auto *out, WeirError **error) { return weir_entry_schema(get(), out, error); });
   }
 
   /// What stands for the schema in this process: entries with the same number have the same, so that it need be taken only once. The same
@@ -63,10 +57,7 @@ class Entry : public Handle<Entry, WeirEntry, weir_entry_free> {
 
   /// All batches as a stream, without copying. Stays valid after the entry is gone.
   [[nodiscard]] Result<ArrayStream> stream() const {
-    ArrayStream stream;
-    auto done = detail::run([&](WeirError **error) { return weir_entry_stream(get(), stream.out(), error); });
-    if (!done) return done.error();
-    return stream;
+    return detail::exported<ArrayStream>([&](auto *out, WeirError **error) { return weir_entry_stream(get(), out, error); });
   }
 
  private:
@@ -229,10 +220,7 @@ class Tailer : public Handle<Tailer, WeirTailer, weir_tailer_free> {
 
   /// The batches of all entries from here on as one stream, which shares the tailer's position: use one or the other.
   [[nodiscard]] Result<ArrayStream> stream() {
-    ArrayStream stream;
-    auto done = detail::run([&](WeirError **error) { return weir_tailer_stream(get(), stream.out(), error); });
-    if (!done) return done.error();
-    return stream;
+    return detail::exported<ArrayStream>([&](auto *out, WeirError **error) { return weir_tailer_stream(get(), out, error); });
   }
 
   /// Pushes entries, in order, one at a time, `credit` of them until Subscription::request() gives more. Then the end, once.
