@@ -30,16 +30,41 @@ std::shared_ptr<arrow::RecordBatch> batch(std::int64_t rows, std::int64_t first)
   return arrow::RecordBatch::Make(schema(), rows, {*ids.Finish(), *names.Finish(), *tags.Finish()});
 }
 
-weir::Writer writer(const std::string &root) {
-  const auto exported = MUST(weir::from_arrow(*schema()));
-  return MUST(weir::Writer::open(session, root, shard_id, exported, test::quick()));
+weir::ArrowWriter writer(const std::string &root, const weir::WriterOptions &options = test::quick()) {
+  return MUST(weir::ArrowWriter::open(session, root, shard_id, schema(), options));
+}
+
+// The same columns under another schema.
+std::shared_ptr<arrow::RecordBatch> renamed(const arrow::RecordBatch &from, std::vector<std::shared_ptr<arrow::Field>> fields) {
+  std::vector<std::shared_ptr<arrow::ArrayData>> columns;
+  for (int i = 0; i < from.num_columns(); i++) {
+    columns.push_back(from.column_data(i)->Copy());
+    columns.back()->type = fields[static_cast<std::size_t>(i)]->type();
+  }
+  return arrow::RecordBatch::Make(arrow::schema(std::move(fields)), from.num_rows(), std::move(columns));
+}
+
+// A batch of another schema, each of the same layout as schema(), which the library could not tell by their arrays.
+std::vector<std::shared_ptr<arrow::RecordBatch>> others_of_the_same_layout(const arrow::RecordBatch &from) {
+  const auto fields = schema()->fields();
+  const auto with = [&](std::size_t at, std::shared_ptr<arrow::Field> field) {
+    auto changed = fields;
+    changed[at] = std::move(field);
+    return renamed(from, changed);
+  };
+  return {with(0, fields[0]->WithName("key")),                      // another name
+          with(0, fields[0]->WithType(arrow::uint64())),            // another meaning of the same bytes
+          with(0, fields[0]->WithType(arrow::timestamp(arrow::TimeUnit::MICRO))),
+          with(1, fields[1]->WithType(arrow::binary())),            // bytes that need not be UTF-8
+          with(2, fields[2]->WithType(arrow::list(arrow::field("item", arrow::uint32())))),
+          with(2, fields[2]->WithType(arrow::list(arrow::field("item", arrow::int32(), false))))};
 }
 
 void batches_go_in_and_come_out() {
   const std::string root = new_root();
   auto own = writer(root);
-  CHECK_EQ(MUST(weir::put(own, *batch(10, 0))).position, 1);
-  OK(weir::put(own, *batch(10, 10)->Slice(2, 5)));
+  CHECK_EQ(MUST(own.put(*batch(10, 0))).position, 1);
+  OK(own.put(*batch(10, 10)->Slice(2, 5)));
   OK(own.close());
   std::vector<std::shared_ptr<arrow::RecordBatch>> kept;
   {
@@ -68,11 +93,10 @@ void readers_go_in_and_come_out() {
 
 void rows_are_read_by_key_and_scanned() {
   const std::string root = new_root();
-  const auto exported = MUST(weir::from_arrow(*schema()));
   auto options = test::quick();
   options.primary_key = {"id"};
-  auto own = MUST(weir::Writer::open(session, root, shard_id, exported, options));
-  OK(weir::put(own, *batch(10, 0)));
+  auto own = writer(root, options);
+  OK(own.put(*batch(10, 0)));
   OK(weir::delete_keys(own, *batch(1, 4)));  // a batch that has the key among others
   auto keys = batch(3, 3)->SelectColumns({0});
   auto got = MUST(weir::get_rows(own, **keys));
@@ -98,16 +122,65 @@ void rows_are_read_by_key_and_scanned() {
 
 void appenders_take_batches() {
   const std::string root = new_root();
-  const auto exported = MUST(weir::from_arrow(*schema()));
-  auto own = MUST(weir::Appender::open(session, root, shard_id, exported));
-  CHECK_EQ(MUST(weir::append(own, *batch(3, 0))), 1);
-  CHECK_EQ(MUST(weir::append(own, *batch(3, 0))), 2);
+  auto own = MUST(weir::ArrowAppender::open(session, root, shard_id, schema()));
+  CHECK_EQ(MUST(own.append(*batch(3, 0))), 1);
+  for (const auto &other : others_of_the_same_layout(*batch(3, 3))) {
+    FAILS(own.append(*other), schema_mismatch);
+    FAILS(own.append_async(*other).future().get(), schema_mismatch);
+  }
+  CHECK_EQ(MUST(own.append_async(*batch(3, 0)).future().get()), 2);
+}
+
+void spills_take_batches() {
+  auto store = MUST(session.spill_store());
+  auto own = MUST(weir::ArrowSpillWriter::begin(store, schema()));
+  OK(own.write_batch(*batch(3, 0)));
+  for (const auto &other : others_of_the_same_layout(*batch(3, 3))) {
+    FAILS(own.write_batch(*other), schema_mismatch);
+    FAILS(own.write_batch_async(*other).future().get(), schema_mismatch);
+  }
+  OK(own.write_batch_async(*batch(3, 3)).future().get());
+  auto spill = MUST(std::move(own).finish());
+  auto table = MUST(weir::to_arrow(MUST(spill.stream())))->ToTable();
+  if (CHECK(table.ok())) CHECK((*table)->Equals(**arrow::Table::FromRecordBatches({batch(6, 0)})));
+}
+
+void a_batch_of_another_schema_is_refused() {
+  const std::string root = new_root();
+  auto own = writer(root);
+  auto others = others_of_the_same_layout(*batch(3, 0));
+  others.push_back(*batch(3, 0)->SelectColumns({0, 1}));
+  others.push_back(*batch(3, 0)->SelectColumns({1, 0, 2}));
+  for (const auto &other : others) {
+    FAILS(own.put(*other), schema_mismatch);
+    FAILS(own.put_async(*other).future().get(), schema_mismatch);
+    FAILS(own.put_stream(MUST(weir::from_arrow(*arrow::RecordBatchReader::Make({other})))), schema_mismatch);
+    FAILS(weir::from_arrow(*other, schema()), schema_mismatch);
+  }
+  // Metadata and top-level nullability are no matter of the batch's: the library looks for nulls itself.
+  auto fields = schema()->fields();
+  fields[0] = fields[0]->WithNullable(true)->WithMetadata(arrow::key_value_metadata({"a"}, {"b"}));
+  CHECK_EQ(MUST(own.put(*renamed(*batch(3, 0), fields))).sequence, 1);
+  auto with_null = batch(3, 3)->SetColumn(0, fields[0], *arrow::MakeArrayOfNull(arrow::int64(), 3));
+  FAILS(own.put(**with_null), invalid_data);
+  CHECK_EQ(MUST(own.put_async(*batch(3, 6)).future().get()).sequence, 2);
+  CHECK_EQ(MUST(own.memtable_stats()).active_rows, 6);
+}
+
+void a_schema_must_be_there() {
+  const std::shared_ptr<arrow::Schema> none;
+  FAILS(weir::ArrowWriter::open(session, new_root(), shard_id, none), invalid_argument);
+  FAILS(weir::from_arrow(*batch(1, 0), none), invalid_argument);
+  auto own = writer(new_root());
+  const auto moved = std::move(own);
+  FAILS(own.put(*batch(1, 0)), invalid_argument);  // NOLINT(bugprone-use-after-move)
+  CHECK(moved.schema()->Equals(*schema()));
 }
 
 void errors_are_of_both_kinds() {
   auto own = writer(new_root());
   auto other = arrow::RecordBatch::Make(arrow::schema({arrow::field("x", arrow::int64())}), 0, {*arrow::MakeArrayOfNull(arrow::int64(), 0)});
-  const auto refused = weir::put(own, *other);
+  const auto refused = own.put(*other);
   CHECK(!refused);
   const arrow::Status status = weir::to_arrow(refused.error());
   CHECK(status.IsInvalid() && status.message() == refused.error().message());
@@ -133,6 +206,9 @@ int main(int, char **argv) {
   RUN(readers_go_in_and_come_out);
   RUN(rows_are_read_by_key_and_scanned);
   RUN(appenders_take_batches);
+  RUN(spills_take_batches);
+  RUN(a_batch_of_another_schema_is_refused);
+  RUN(a_schema_must_be_there);
   RUN(errors_are_of_both_kinds);
   CHECK_EQ(arrow::default_memory_pool()->bytes_allocated(), before);  // Arrow's own count of what leaked
   session.reset();
