@@ -127,7 +127,7 @@ bench: ## every figure with its limit (DIR=… ROUNDS=… SIZES=percent of the f
 bench-core:
 	$(if $(ONLY),,$(MAKE) bench-libraries)
 	WEIR_SIZE_FULL=$(abspath $(TARGET))/release/libweir.so WEIR_SIZE_LOCAL=$(abspath $(TARGET))/local/release/libweir.so \
-	  $(CARGO) bench $(CARGO_FLAGS) --bench weir -- $(if $(DIR),--dir $(DIR)) \
+	  $(CARGO) bench $(CARGO_FLAGS) --bench weir -- --out $(abspath $(TARGET))/bench/weir.jsonl $(if $(DIR),--dir $(DIR)) \
 	  $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(SIZES),--scale $(SIZES)) $(if $(ONLY),--only $(ONLY)) $(ARGS)
 
 .PHONY: bench-libraries

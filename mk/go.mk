@@ -10,7 +10,7 @@ GO_MISSING := go 1.25 or newer is missing; get it from https://go.dev/dl/ or set
 
 .PHONY: test-go run-go-tests examples-go go-pc
 ifeq ($(GO),)
-test-go: ## the Go binding: tests, race detector, cgo's pointer checks, examples
+test-go:
 	sh scripts/skip.sh Go "$(GO_MISSING)"
 run-go-tests examples-go:
 	@echo "weir: $(GO_MISSING)" >&2; exit 1

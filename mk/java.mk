@@ -68,7 +68,7 @@ bench-java: bench-bind-java ## the Java part of benches/bind, by itself (DIR=…
 	$(OUT)/bench-bind/bench-java '$(or $(DIR),/tmp)'
 
 ifneq ($(filter %bench-bind,$(MAKECMDGOALS)),)
-ifneq ($(shell sh scripts/jdk.sh),)
+ifneq ($(shell { $(JAVA_TOOLS); } >&2 && echo there),)
 BIND_PROGRAMS += java=$(OUT)/bench-bind/bench-java
 BIND_BUILD    += bench-bind-java
 endif

@@ -2,6 +2,7 @@
 # dist.sh OUT DIR NAME: packs what install.sh installs, with README, licence and change log, as DIR/NAME.tar.gz. The same files give the
 # same bytes.
 set -eu
+umask 022
 out=$1 dir=$2 name=$3
 cd "$(dirname "$0")/.."
 stage=$(mktemp -d)

@@ -4,6 +4,7 @@
 # PREFIX (default /usr/local), LIBDIR (default lib: below the prefix) and DESTDIR are read from the environment. Each file appears whole or not at
 # all, by a rename, so installs may be repeated, run at once, and replace a library that programs are using.
 set -eu
+umask 022 # directories that all may read, whoever installs
 
 cd "$(dirname "$0")/.."
 prefix=${PREFIX-/usr/local} lib=${LIBDIR-lib} destdir=${DESTDIR:-}

@@ -126,6 +126,13 @@ void calls_on_nothing_are_refused() {
   auto writer = keyed_writer(new_root());
   FAILS(writer.get_rows(weir::Array()), invalid_argument);
   FAILS(writer.delete_keys(weir::Array()), invalid_argument);
+  auto negative = [] {
+    weir::Array keys = saying("x", {1});
+    keys.get()->length = -1;
+    return keys;
+  };
+  FAILS(writer.get_rows({negative(), test::schema()}), invalid_data);
+  FAILS(writer.get_rows_async({negative(), test::schema()}).future().get(), invalid_data);
   FAILS(weir::Snapshot::open(session, new_root(), "shard-1"), invalid_argument);
   FAILS(weir::Snapshot::open_async(session, new_root(), std::string("a\0b", 3)).future().get(), invalid_argument);
 }

@@ -74,6 +74,10 @@ uninstalled() {
   mkdir -p "$dir/at-once/lib/pkgconfig" && : >"$dir/at-once/lib/pkgconfig/other.pc" &&
     PREFIX=$dir/at-once sh scripts/install.sh --uninstall && [ "$(find "$dir/at-once" ! -type d)" = "$dir/at-once/lib/pkgconfig/other.pc" ]
 }
+# As install(1) makes them, whatever the user's umask.
+readable() {
+  (umask 077 && install "$dir/closed") && [ -z "$(find "$dir/closed" -type d ! -perm -755 -o -type f ! -perm -444)" ]
+}
 # Nothing is written, neither there nor to a default place.
 refused() {
   for bad in relative ''; do
@@ -89,6 +93,7 @@ check 'four installs at once' at_once
 check 'DESTDIR' staged
 check 'LIBDIR' other_libdir
 check 'uninstall leaves what is others'"'" uninstalled
+check 'what is installed can be read by all' readable
 check 'a PREFIX that is relative or empty and a LIBDIR outside are refused' refused
 # Everything below is done from here: it must not matter where the prefix has gone.
 mv "$prefix" "$dir/moved"
@@ -149,6 +154,18 @@ cd "$source"
 for suite in tests/packages/*/suite.sh; do
   if [ -e "$suite" ]; then . "$suite"; fi
 done
+
+# What `make test` ends with, where a toolchain is missing and where none is.
+last_line() { # last_line WANTED MAKE_ARGUMENTS…
+  wanted=$1
+  shift
+  said=$(MAKEFLAGS='' make -s test SKIPPED="$dir/skipped" "$@") && echo "$said" && [ "$(echo "$said" | tail -n 1)" = "$wanted" ]
+}
+skips_are_told() {
+  last_line 'All tests passed; skipped: Go, Java.' SUITES='test-java test-go' GO= JAVA_TOOLS='(echo no JDK >&2; false)' &&
+    echo "$said" | grep -qx 'skipped: Java: no JDK' && last_line 'All tests passed.' SUITES=help
+}
+check 'make test tells what it skipped' skips_are_told
 
 dist_opens() {
   GZIP_LEVEL=1 sh scripts/dist.sh "$out" "$dir" "weir-$version-test" &&

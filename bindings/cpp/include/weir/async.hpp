@@ -182,7 +182,8 @@ class Queue : public Handle<Queue, WeirQueue, weir_queue_free> {
 /// What is dropped without being started never happens; a batch that it holds is released. Handles and schemas that it was made
 /// from must live until it is started, and need not live longer. It completes exactly once, also when the handle is closed or
 /// destroyed, or the runtime is shut down. Callbacks and resumed coroutines run on a dispatcher thread of weir's: they may block and call
-/// weir, and must not throw.
+/// weir, and must not throw. A coroutine that waits for an operation must not be destroyed: its completion comes, and resumes it. Have it waited for
+/// instead, or end the wait: close the handle, say.
 template <class T, class Start>
 class [[nodiscard]] Operation {
  public:
@@ -218,7 +219,7 @@ class [[nodiscard]] Operation {
   Result<void> start(WeirCompletion completion) && { return start_(completion); }
 
 #ifdef WEIR_COROUTINES
-  /// Awaits an operation; lives in the coroutine's frame.
+  /// Awaits an operation; lives in the coroutine's frame, which the completion writes into: see Operation.
   class Awaiter {
    public:
     /// From what starts the operation.

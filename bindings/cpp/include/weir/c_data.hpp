@@ -137,6 +137,9 @@ class InputRange {
   std::optional<value_type> current_;
 };
 
+/// Room for one thing per value of an array. The library refuses a length below 0; no room is made for it.
+inline std::size_t room_for(std::int64_t length) noexcept { return length > 0 ? static_cast<std::size_t>(length) : 0; }
+
 /// What a range reads from: a pointer to it, or it itself, moved into the range.
 template <class T>
 T &held(T *own) noexcept {

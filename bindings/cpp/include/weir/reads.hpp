@@ -215,7 +215,7 @@ class Reads {
     const detail::Texts columns(options.columns);
     if (auto good = columns.check(); !good) return good.error();
     const WeirGetOptions raw = get_options(columns);
-    GetResult result{Array(), std::vector<KeyState>(static_cast<std::size_t>(keys.length()))};
+    GetResult result{Array(), std::vector<KeyState>(detail::room_for(keys.length()))};
     WeirError *error = nullptr;
     const WeirStatus status = Calls::get(handle(), keys.array(), keys.schema(), &raw, timeout.milliseconds(),
                                          reinterpret_cast<std::uint8_t *>(result.states.data()), result.states.size(), result.rows.out(), &error);

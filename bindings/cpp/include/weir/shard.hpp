@@ -237,7 +237,7 @@ inline Result<std::uint64_t> trim(const Session &session, const std::string &roo
 /// @param buckets  how many there are, 1 to 1024
 [[nodiscard]] inline Result<std::vector<std::int32_t>> bucket_of(Array &&column, const Schema &schema, std::int32_t buckets) {
   Array own = std::move(column);
-  std::vector<std::int32_t> out(own.length() > 0 ? static_cast<std::size_t>(own.length()) : 0);
+  std::vector<std::int32_t> out(detail::room_for(own.length()));
   std::int32_t none = 0;
   auto done = detail::run([&](WeirError **error) {
     return weir_bucket_of(own.get(), schema.get(), buckets, out.empty() ? &none : out.data(), out.size(), error);
