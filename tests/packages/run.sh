@@ -29,7 +29,7 @@ check() { # check NAME COMMAND…
 skip() { # skip WHAT WHY
   skipped=$((skipped + 1))
   printf '  '
-  sh scripts/skip.sh "$1" "$2"
+  sh "$source/scripts/skip.sh" "$1" "$2"
 }
 install() { # install PREFIX [DESTDIR]
   PREFIX=$1 DESTDIR=${2:-} LIBDIR=${lib-lib} sh scripts/install.sh "$out"
@@ -130,14 +130,12 @@ as_cpp() {
 }
 check 'C, pkg-config' dynamic
 check 'C, pkg-config --static' static
-check 'the C header in C++, pkg-config' as_cpp
 cp "$source/examples/cpp/minimal.cpp" .
 cpp_binding() {
   # shellcheck disable=SC2046 # lists of flags
   $cxx -std=c++17 -Wall -Wextra -Werror -o minimal minimal.cpp $(pkg-config --cflags --libs weir) &&
     LD_LIBRARY_PATH=$prefix/lib ./minimal "$source/examples/data/flights.arrow" "$dir/data.cpp"
 }
-check 'C++, weir/weir.hpp' cpp_binding
 
 # ---- CMake
 
@@ -146,9 +144,16 @@ cmake_build() {
 }
 cmake_shared() { appends_crashes_tails ./build/consumer_shared; }
 cmake_static() { ! readelf -d ./build/consumer_static | grep -q libweir && appends_crashes_tails ./build/consumer_static; }
-check 'CMake, configure and build' cmake_build
-check 'CMake, weir::shared' cmake_shared
-check 'CMake, weir::static' cmake_static
+# The project for CMake is of both languages.
+if missing=$(sh "$source/scripts/need.sh" "${cxx%% *}" g++ 2>&1 >/dev/null); then
+  check 'the C header in C++, pkg-config' as_cpp
+  check 'C++, weir/weir.hpp' cpp_binding
+  check 'CMake, configure and build' cmake_build
+  check 'CMake, weir::shared' cmake_shared
+  check 'CMake, weir::static' cmake_static
+else
+  skip C++ "$missing"
+fi
 cd "$source"
 
 for suite in tests/packages/*/suite.sh; do
