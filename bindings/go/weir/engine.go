@@ -337,20 +337,9 @@ type outcome struct {
 // An issue makes an asynchronous call on the handle p with the completion done.
 type issue func(p unsafe.Pointer, done C.WeirCompletion, cErr **C.WeirError) C.WeirStatus
 
-// start makes an asynchronous call on a handle.
-func (h *handle) start(issue issue) (*call, error) {
-	p, err := h.take()
-	if err != nil {
-		return nil, err
-	}
-	defer h.put() // held while C runs, not while its outcome is waited for
-	return h.startOn(p, issue)
-}
-
-// startOn is start for who holds the handle already.
-func (h *handle) startOn(p unsafe.Pointer, issue issue) (*call, error) {
+// begin makes the asynchronous call c on a handle that is held as p.
+func (h *handle) begin(p unsafe.Pointer, c *call, issue issue) error {
 	e := h.engine
-	c := calls.Get().(*call)
 	token := e.enter(c, nil)
 	done := e.post
 	done.token = C.uint64_t(token)
@@ -358,9 +347,15 @@ func (h *handle) startOn(p unsafe.Pointer, issue issue) (*call, error) {
 	if status := issue(p, done, &cErr); status != C.WEIR_STATUS_OK {
 		e.leave(token)
 		c.recycle()
-		return nil, takeError(status, cErr)
+		return takeError(status, cErr)
 	}
-	return c, nil
+	return nil
+}
+
+// start is begin with a call that only its caller waits for.
+func (h *handle) start(p unsafe.Pointer, issue issue) (*call, error) {
+	c := calls.Get().(*call)
+	return c, h.begin(p, c, issue)
 }
 
 // run makes an asynchronous call on a handle and waits for it. What says what it was, for the error if the context ends first.
@@ -368,7 +363,12 @@ func (h *handle) run(ctx context.Context, what string, issue issue) (outcome, er
 	if ctx.Err() != nil {
 		return outcome{}, contextError(ctx, what)
 	}
-	c, err := h.start(issue)
+	p, err := h.take()
+	if err != nil {
+		return outcome{}, err
+	}
+	c, err := h.start(p, issue)
+	h.put() // held while C runs, not while its outcome is waited for
 	if err != nil {
 		return outcome{}, err
 	}

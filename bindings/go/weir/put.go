@@ -155,11 +155,24 @@ func (p *Pending) Done() <-chan struct{} { return p.done }
 // Wait waits for the put. If the context ends first, the error is ErrOutcomeUnknown, and Wait may be called again. Several goroutines may
 // wait.
 func (p *Pending) Wait(ctx context.Context) (Ack, error) {
+	if !p.wait(ctx) {
+		return Ack{}, unknownOutcome(ctx, "a batch was accepted for shard "+p.shard+" and may still become durable")
+	}
+	return p.ack, p.err
+}
+
+// wait returns true once the outcome is there, also if the context has ended then; false if that ended first.
+func (p *Pending) wait(ctx context.Context) bool {
 	select {
 	case <-p.done:
-		return p.ack, p.err
+		return true
 	case <-ctx.Done():
-		return Ack{}, unknownOutcome(ctx, "a batch was accepted for shard "+p.shard+" and may still become durable")
+	}
+	select {
+	case <-p.done:
+		return true
+	default:
+		return false
 	}
 }
 

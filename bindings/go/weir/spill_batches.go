@@ -199,7 +199,7 @@ func (r *batchReader) contextError() error {
 // wait reads a batch of a store with latency, and asks for those after it.
 func (r *batchReader) wait(a *C.struct_ArrowArray) error {
 	for i := r.at + len(r.ahead); i < r.end && len(r.ahead) < batchesAhead; i++ {
-		c, err := r.spill.h.startOn(r.p, func(spill unsafe.Pointer, done C.WeirCompletion, cErr **C.WeirError) C.WeirStatus {
+		c, err := r.spill.h.start(r.p, func(spill unsafe.Pointer, done C.WeirCompletion, cErr **C.WeirError) C.WeirStatus {
 			return C.weir_spill_batch_async((*C.WeirSpill)(spill), C.size_t(i), r.options, done, cErr)
 		})
 		if err != nil {

@@ -214,7 +214,7 @@ func (q *question) wait(ctx context.Context) (arrow.RecordBatch, error) {
 	if err != nil {
 		return nil, err
 	}
-	c, err := q.h.startOn(q.p, func(p unsafe.Pointer, done C.WeirCompletion, cErr **C.WeirError) C.WeirStatus {
+	c, err := q.h.start(q.p, func(p unsafe.Pointer, done C.WeirCompletion, cErr **C.WeirError) C.WeirStatus {
 		return C.weirgo_get_async(p, q.snapshot, array, q.schema, q.names, q.columns, done, cErr)
 	})
 	if err != nil {
