@@ -17,23 +17,25 @@ import (
 )
 
 // A SpillReadOption says how a spill's batches are read.
-type SpillReadOption func(*C.WeirSpillReadOptions)
+type SpillReadOption func(*spillReadOptions)
+
+type spillReadOptions struct{ c C.WeirSpillReadOptions }
 
 // Mapped has batches not copied, but lie in the mapped file. Not for spills that are compressed, encrypted or in an object store:
 // ErrUnsupported.
-func Mapped() SpillReadOption { return func(c *C.WeirSpillReadOptions) { c._map = 1 } }
+func Mapped() SpillReadOption { return func(o *spillReadOptions) { o.c._map = 1 } }
 
 // Verified has the first map of each batch compare it with its checksum, which reads all of it. Batches that are not mapped are always
 // compared.
-func Verified() SpillReadOption { return func(c *C.WeirSpillReadOptions) { c.verify = 1 } }
+func Verified() SpillReadOption { return func(o *spillReadOptions) { o.c.verify = 1 } }
 
-func spillReadOptions(options []SpillReadOption) *C.WeirSpillReadOptions {
-	set := new(C.WeirSpillReadOptions)
-	C.weir_spill_read_options_init(set, C.sizeof_WeirSpillReadOptions)
+func newSpillReadOptions(options []SpillReadOption) *C.WeirSpillReadOptions {
+	set := new(spillReadOptions)
+	C.weir_spill_read_options_init(&set.c, C.sizeof_WeirSpillReadOptions)
 	for _, option := range options {
 		option(set)
 	}
-	return set
+	return &set.c
 }
 
 // Schema returns the schema of the batches.
@@ -117,7 +119,7 @@ func (s *Spill) Stream(out *cdata.CArrowArrayStream, options ...SpillReadOption)
 	stream := newStream()
 	defer freeStream(stream)
 	var cErr *C.WeirError
-	if err := takeError(C.weir_spill_stream((*C.WeirSpill)(p), spillReadOptions(options), stream, &cErr), cErr); err != nil {
+	if err := takeError(C.weir_spill_stream((*C.WeirSpill)(p), newSpillReadOptions(options), stream, &cErr), cErr); err != nil {
 		return err
 	}
 	giveStream(stream, out)
@@ -147,7 +149,7 @@ func (s *Spill) open(ctx context.Context, options []SpillReadOption) (*batchRead
 	if err != nil {
 		return nil, err
 	}
-	return &batchReader{ctx: ctx, spill: s, p: p, known: newKnownSchema(0, schema), options: spillReadOptions(options), end: s.NumBatches()}, nil
+	return &batchReader{ctx: ctx, spill: s, p: p, known: newKnownSchema(0, schema), options: newSpillReadOptions(options), end: s.NumBatches()}, nil
 }
 
 func (r *batchReader) close() {

@@ -71,7 +71,7 @@ func TestKnowsAllDetails(t *testing.T) {
 	}
 }
 
-// Everything exported is documented.
+// Everything exported is documented, and what is shown of it names no type of C's.
 func TestDocumentation(t *testing.T) {
 	files := token.NewFileSet()
 	for _, name := range val(filepath.Glob("*.go"))(t) {
@@ -82,9 +82,13 @@ func TestDocumentation(t *testing.T) {
 		for _, decl := range file.Decls {
 			switch d := decl.(type) {
 			case *ast.FuncDecl:
-				if d.Name.IsExported() && d.Doc == nil && !onUnexported(d) {
+				if !d.Name.IsExported() || onUnexported(d) {
+					continue
+				}
+				if d.Doc == nil {
 					t.Errorf("%s: %s has no comment", files.Position(d.Pos()), d.Name)
 				}
+				checkTypes(t, files, d.Type)
 			case *ast.GenDecl:
 				for _, spec := range d.Specs {
 					checkSpec(t, files, d, spec)
@@ -109,17 +113,51 @@ func checkSpec(t *testing.T, files *token.FileSet, d *ast.GenDecl, spec ast.Spec
 	complain := func(name *ast.Ident) { t.Errorf("%s: %s has no comment", files.Position(name.Pos()), name) }
 	switch s := spec.(type) {
 	case *ast.TypeSpec:
-		if s.Name.IsExported() && d.Doc == nil && s.Doc == nil {
+		if !s.Name.IsExported() {
+			return
+		}
+		if d.Doc == nil && s.Doc == nil {
 			complain(s.Name)
 		}
+		checkTypes(t, files, s.Type)
 	case *ast.ValueSpec:
 		for _, name := range s.Names {
+			if !name.IsExported() {
+				continue
+			}
 			// The codes are documented at the errors of the same names.
-			if name.IsExported() && s.Doc == nil && (len(d.Specs) > 1 || d.Doc == nil) && !strings.HasPrefix(name.Name, "Code") {
+			if s.Doc == nil && (len(d.Specs) > 1 || d.Doc == nil) && !strings.HasPrefix(name.Name, "Code") {
 				complain(name)
+			}
+			if s.Type != nil {
+				checkTypes(t, files, s.Type)
 			}
 		}
 	}
+}
+
+// checkTypes complains of C's types, but for those of fields and methods that are not exported.
+func checkTypes(t *testing.T, files *token.FileSet, of ast.Expr) {
+	ast.Inspect(of, func(n ast.Node) bool {
+		switch n := n.(type) {
+		case *ast.StructType:
+			hide(n.Fields)
+		case *ast.InterfaceType:
+			hide(n.Methods)
+		case *ast.SelectorExpr:
+			if of, ok := n.X.(*ast.Ident); ok && of.Name == "C" {
+				t.Errorf("%s: C.%s is shown", files.Position(n.Pos()), n.Sel)
+			}
+		}
+		return true
+	})
+}
+
+// hide leaves out what has a name that is not exported.
+func hide(fields *ast.FieldList) {
+	fields.List = slices.DeleteFunc(fields.List, func(f *ast.Field) bool {
+		return len(f.Names) > 0 && !slices.ContainsFunc(f.Names, (*ast.Ident).IsExported)
+	})
 }
 
 func TestErrorsOfTheStandardLibrary(t *testing.T) {

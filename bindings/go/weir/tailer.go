@@ -39,8 +39,8 @@ type Tailer struct {
 
 // OpenTailer opens a tailer of one shard's log. It makes no request: whether the shard exists shows at the first read.
 func OpenTailer(s *Session, root, shard string, options ...TailerOption) (*Tailer, error) {
-	var set C.WeirTailerOptions
-	C.weir_tailer_options_init(&set, C.sizeof_WeirTailerOptions)
+	var set tailerOptions
+	C.weir_tailer_options_init(&set.c, C.sizeof_WeirTailerOptions)
 	for _, option := range options {
 		option(&set)
 	}
@@ -56,7 +56,7 @@ func OpenTailer(s *Session, root, shard string, options ...TailerOption) (*Taile
 	defer s.h.put()
 	var p *C.WeirTailer
 	var cErr *C.WeirError
-	if err := takeError(C.weir_tailer_open(session, names.root, names.shard, &set, &p, &cErr), cErr); err != nil {
+	if err := takeError(C.weir_tailer_open(session, names.root, names.shard, &set.c, &p, &cErr), cErr); err != nil {
 		return nil, err
 	}
 	s.h.engine.use()
