@@ -102,10 +102,8 @@ func (a *Appender) append(ctx context.Context, array *C.struct_ArrowArray) (uint
 	token := e.enter(c, nil)
 	status := C.weirgo_append_async((*C.WeirAppender)(p), array, e.post, C.uint64_t(token))
 	a.h.put()
-	if status.status != C.WEIR_STATUS_OK {
-		e.leave(token)
-		c.recycle()
-		return 0, takeError(status.status, status.error)
+	if err := e.accepted(c, token, status); err != nil {
+		return 0, err
 	}
 	if !c.wait(ctx) {
 		return 0, unknownOutcome(ctx, "an entry was handed to shard "+a.shard+" and may be in its log")

@@ -238,6 +238,16 @@ func (e *engine) leave(token uint64) {
 	e.unuse()
 }
 
+// accepted takes a call back, and its token, if C did not accept it.
+func (e *engine) accepted(c *call, token uint64, status C.WeirGoStatus) error {
+	if status.status == C.WEIR_STATUS_OK {
+		return nil
+	}
+	e.leave(token)
+	c.recycle()
+	return takeError(status.status, status.error)
+}
+
 // A call is one asynchronous call under way.
 type call struct {
 	state atomic.Uint32
@@ -344,12 +354,8 @@ func (h *handle) begin(p unsafe.Pointer, c *call, issue issue) error {
 	done := e.post
 	done.token = C.uint64_t(token)
 	var cErr *C.WeirError
-	if status := issue(p, done, &cErr); status != C.WEIR_STATUS_OK {
-		e.leave(token)
-		c.recycle()
-		return takeError(status, cErr)
-	}
-	return nil
+	status := issue(p, done, &cErr)
+	return e.accepted(c, token, C.WeirGoStatus{status, cErr})
 }
 
 // start is begin with a call that only its caller waits for.

@@ -100,12 +100,7 @@ func (w *Writer) begin(a *C.struct_ArrowArray, c *call) error {
 	token := e.enter(c, nil)
 	status := C.weirgo_put_async(writer, a, e.post, C.uint64_t(token))
 	w.h.put()
-	if status.status != C.WEIR_STATUS_OK {
-		e.leave(token)
-		c.recycle()
-		return takeError(status.status, status.error)
-	}
-	return nil
+	return e.accepted(c, token, status)
 }
 
 // PutBatch is Put of a batch that is in C's form already, the cheapest way in. The batch is consumed, whatever happens. It does not wait

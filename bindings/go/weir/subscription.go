@@ -84,13 +84,17 @@ type Subscription struct {
 }
 
 // Subscribe has the tailer push its entries, up to credit of them before Request gives more. Do not read from the tailer otherwise
-// meanwhile.
+// meanwhile. It is ErrInvalidArgument while a call of Next is under way, or was given up and not made again.
 func (t *Tailer) Subscribe(credit uint64) (*Subscription, error) {
 	p, err := t.use()
 	if err != nil {
 		return nil, err
 	}
 	defer t.h.put()
+	if err := t.enter(); err != nil {
+		return nil, err
+	}
+	defer t.pull.leave()
 	f := newFeed()
 	e := t.h.engine
 	token := e.enter(nil, f)
