@@ -6,8 +6,6 @@ import "C"
 
 import (
 	"context"
-	"sync"
-	"sync/atomic"
 	"unsafe"
 
 	"github.com/apache/arrow-go/v18/arrow"
@@ -21,8 +19,7 @@ type Appender struct {
 	epoch  uint64
 	shard  string
 
-	closing sync.Mutex
-	closed  atomic.Pointer[error]
+	closing closing
 }
 
 // OpenAppender opens an appender: it claims the shard, which fences the writer before, and makes the shard if it does not exist. Options
@@ -105,10 +102,8 @@ func (a *Appender) append(ctx context.Context, array *C.struct_ArrowArray) (uint
 	token := e.enter(c, nil)
 	status := C.weirgo_append_async((*C.WeirAppender)(p), array, e.post, C.uint64_t(token))
 	a.h.put()
-	if status.status != C.WEIR_STATUS_OK {
-		e.leave(token)
-		c.recycle()
-		return 0, takeError(status.status, status.error)
+	if err := e.accepted(c, token, status); err != nil {
+		return 0, err
 	}
 	if !c.wait(ctx) {
 		return 0, unknownOutcome(ctx, "an entry was handed to shard "+a.shard+" and may be in its log")
@@ -134,20 +129,9 @@ func (a *Appender) CheckFenced(ctx context.Context) error {
 // Close waits for an append that is under way, then refuses later ones and lets go of the shard. Closing again returns the same.
 func (a *Appender) Close() error { return a.CloseContext(context.Background()) }
 
-// CloseContext is Close that waits no longer than the context allows; if that ends first, Close is to be called again.
+// CloseContext is Close that waits no longer than the context allows; if that ends first, or has ended, Close is to be called again.
 func (a *Appender) CloseContext(ctx context.Context) error {
-	a.closing.Lock()
-	defer a.closing.Unlock()
-	if err := a.closed.Load(); err != nil {
-		return *err
-	}
-	err := a.wait(ctx, "the closing", func(p *C.WeirAppender, done C.WeirCompletion, cErr **C.WeirError) C.WeirStatus {
-		return C.weir_appender_close_async(p, done, cErr)
-	})
-	if ctx.Err() != nil && isContext(err) {
-		return err
-	}
-	a.closed.Store(&err)
-	a.h.close()
-	return err
+	return a.closing.close(ctx, a.h, func(p unsafe.Pointer, done C.WeirCompletion, cErr **C.WeirError) C.WeirStatus {
+		return C.weir_appender_close_async((*C.WeirAppender)(p), done, cErr)
+	}, func() {})
 }

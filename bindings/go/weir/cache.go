@@ -323,7 +323,7 @@ func (c *Cache) InsertBatch(ctx context.Context, key CacheKey, record arrow.Reco
 		now := C.weirgo_cache_insert_batch(p, k.prefix, k.prefixLen, k.key, k.keyLen, k.typeName, a, schema)
 		return takeError(now.status, now.error)
 	}
-	call, err := c.h.startOn(unsafe.Pointer(p), func(p unsafe.Pointer, done C.WeirCompletion, cErr **C.WeirError) C.WeirStatus {
+	call, err := c.h.start(unsafe.Pointer(p), func(p unsafe.Pointer, done C.WeirCompletion, cErr **C.WeirError) C.WeirStatus {
 		return C.weirgo_cache_insert_batch_async((*C.WeirCache)(p), k.prefix, k.prefixLen, k.key, k.keyLen, k.typeName, a, schema, done, cErr)
 	})
 	if err != nil {
@@ -368,7 +368,7 @@ func (c *Cache) GetOrInsert(ctx context.Context, key CacheKey, load func(ctx con
 		c.h.put()
 		return nil, false, err
 	}
-	call, err := c.h.startOn(unsafe.Pointer(p), func(p unsafe.Pointer, done C.WeirCompletion, cErr **C.WeirError) C.WeirStatus {
+	call, err := c.h.start(unsafe.Pointer(p), func(p unsafe.Pointer, done C.WeirCompletion, cErr **C.WeirError) C.WeirStatus {
 		return C.weirgo_cache_get_or_insert_async((*C.WeirCache)(p), k.prefix, k.prefixLen, k.key, k.keyLen, k.typeName, served, done, cErr)
 	})
 	c.h.put()

@@ -238,6 +238,16 @@ func (e *engine) leave(token uint64) {
 	e.unuse()
 }
 
+// accepted takes a call back, and its token, if C did not accept it.
+func (e *engine) accepted(c *call, token uint64, status C.WeirGoStatus) error {
+	if status.status == C.WEIR_STATUS_OK {
+		return nil
+	}
+	e.leave(token)
+	c.recycle()
+	return takeError(status.status, status.error)
+}
+
 // A call is one asynchronous call under way.
 type call struct {
 	state atomic.Uint32
@@ -337,30 +347,21 @@ type outcome struct {
 // An issue makes an asynchronous call on the handle p with the completion done.
 type issue func(p unsafe.Pointer, done C.WeirCompletion, cErr **C.WeirError) C.WeirStatus
 
-// start makes an asynchronous call on a handle.
-func (h *handle) start(issue issue) (*call, error) {
-	p, err := h.take()
-	if err != nil {
-		return nil, err
-	}
-	defer h.put() // held while C runs, not while its outcome is waited for
-	return h.startOn(p, issue)
-}
-
-// startOn is start for who holds the handle already.
-func (h *handle) startOn(p unsafe.Pointer, issue issue) (*call, error) {
+// begin makes the asynchronous call c on a handle that is held as p.
+func (h *handle) begin(p unsafe.Pointer, c *call, issue issue) error {
 	e := h.engine
-	c := calls.Get().(*call)
 	token := e.enter(c, nil)
 	done := e.post
 	done.token = C.uint64_t(token)
 	var cErr *C.WeirError
-	if status := issue(p, done, &cErr); status != C.WEIR_STATUS_OK {
-		e.leave(token)
-		c.recycle()
-		return nil, takeError(status, cErr)
-	}
-	return c, nil
+	status := issue(p, done, &cErr)
+	return e.accepted(c, token, C.WeirGoStatus{status, cErr})
+}
+
+// start is begin with a call that only its caller waits for.
+func (h *handle) start(p unsafe.Pointer, issue issue) (*call, error) {
+	c := calls.Get().(*call)
+	return c, h.begin(p, c, issue)
 }
 
 // run makes an asynchronous call on a handle and waits for it. What says what it was, for the error if the context ends first.
@@ -368,7 +369,12 @@ func (h *handle) run(ctx context.Context, what string, issue issue) (outcome, er
 	if ctx.Err() != nil {
 		return outcome{}, contextError(ctx, what)
 	}
-	c, err := h.start(issue)
+	p, err := h.take()
+	if err != nil {
+		return outcome{}, err
+	}
+	c, err := h.start(p, issue)
+	h.put() // held while C runs, not while its outcome is waited for
 	if err != nil {
 		return outcome{}, err
 	}

@@ -172,81 +172,65 @@ func (s *schemaCache) of(entry *C.WeirEntry, id uint64) (*knownSchema, error) {
 	return known, nil
 }
 
-// An entryReader reads the batches of a tailer's entries.
-type entryReader struct {
-	ctx     context.Context
-	tailer  *Tailer
-	schema  *arrow.Schema
-	entry   *Entry
-	next    int
-	current arrow.RecordBatch
-	err     error
-	refs    atomic.Int64
-}
-
 // Reader returns the batches of all entries from the tailer's position on as one reader, sentinels left out. It takes its schema from the
 // first entry that has batches, and waits for one when following; of a log without any, the schema has no columns. An entry of another
 // schema ends it with ErrSchemaMismatch. The reader shares the tailer's position and does not close it. The context is that of all its
 // calls.
 func (t *Tailer) Reader(ctx context.Context) (array.RecordReader, error) {
 	r := &entryReader{ctx: ctx, tailer: t, schema: arrow.NewSchema(nil, nil)}
-	r.refs.Store(1)
-	if !r.advance() && r.err != nil {
-		return nil, r.err
+	if err := r.advance(); err != nil && err != io.EOF {
+		return nil, err
 	}
 	if r.entry != nil {
 		schema, err := r.entry.Schema()
 		if err != nil {
-			r.Release()
+			r.close()
 			return nil, err
 		}
 		r.schema = schema
 	}
-	return r, nil
+	return newRecords(r.schema, r.next, r.close), nil
 }
 
-// advance goes to the next entry that has batches.
-func (r *entryReader) advance() bool {
+// An entryReader reads the batches of a tailer's entries.
+type entryReader struct {
+	ctx    context.Context
+	tailer *Tailer
+	schema *arrow.Schema
+	entry  *Entry // that is read; nil at the end
+	at     int    // the batch that is next in it
+}
+
+// advance goes to the next entry that has batches; io.EOF if there is none.
+func (r *entryReader) advance() error {
 	for {
-		if r.entry != nil {
-			r.entry.Release()
-			r.entry = nil
-		}
+		r.close()
 		entry, err := r.tailer.Next(r.ctx)
-		if err == io.EOF {
-			return false
-		}
 		if err != nil {
-			r.err = err
-			return false
+			return err
 		}
-		r.entry, r.next = entry, 0
+		r.entry, r.at = entry, 0
 		if entry.NumBatches() > 0 {
-			return true
+			return nil
 		}
 	}
 }
 
-// Next goes to the next batch; false at the end or after an error.
-func (r *entryReader) Next() bool {
-	if r.current != nil {
-		r.current.Release()
-		r.current = nil
+// next reads the next batch; io.EOF after the last.
+func (r *entryReader) next() (arrow.RecordBatch, error) {
+	if r.entry == nil {
+		return nil, io.EOF
 	}
-	if r.err != nil || r.entry == nil {
-		return false
-	}
-	if r.next == r.entry.NumBatches() && !r.advance() {
-		return false
-	}
-	if r.next == 0 {
-		if r.err = r.sameSchema(); r.err != nil {
-			return false
+	if r.at == r.entry.NumBatches() {
+		if err := r.advance(); err != nil {
+			return nil, err
+		}
+		if err := r.sameSchema(); err != nil {
+			return nil, err
 		}
 	}
-	r.current, r.err = r.entry.Batch(r.next)
-	r.next++
-	return r.err == nil
+	r.at++
+	return r.entry.Batch(r.at - 1)
 }
 
 func (r *entryReader) sameSchema() error {
@@ -261,20 +245,7 @@ func (r *entryReader) sameSchema() error {
 	return nil
 }
 
-func (r *entryReader) Schema() *arrow.Schema          { return r.schema }
-func (r *entryReader) RecordBatch() arrow.RecordBatch { return r.current }
-func (r *entryReader) Record() arrow.RecordBatch      { return r.current }
-func (r *entryReader) Err() error                     { return r.err }
-func (r *entryReader) Retain()                        { r.refs.Add(1) }
-
-func (r *entryReader) Release() {
-	if r.refs.Add(-1) > 0 {
-		return
-	}
-	if r.current != nil {
-		r.current.Release()
-		r.current = nil
-	}
+func (r *entryReader) close() {
 	if r.entry != nil {
 		r.entry.Release()
 		r.entry = nil

@@ -10,7 +10,8 @@ import (
 
 // A handle is a pointer into C that may be closed while others use it: it is freed by the last of them (PITFALLS X8).
 //
-// Leases are taken for the time that a C function runs, which is never long, as all waiting is asynchronous.
+// Leases are taken for the time that a C function runs, which is never long, as all waiting is asynchronous; and by who reads on and on,
+// such as Next, as long as it does.
 type handle struct {
 	pointer unsafe.Pointer
 	free    func(unsafe.Pointer)

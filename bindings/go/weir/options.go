@@ -174,21 +174,23 @@ func WithTrimAge(d time.Duration) ClaimOption {
 }
 
 // A TailerOption configures OpenTailer and Tail.
-type TailerOption func(*C.WeirTailerOptions)
+type TailerOption func(*tailerOptions)
+
+type tailerOptions struct{ c C.WeirTailerOptions }
 
 // Follow has the tailer wait at the end of the log for new entries, instead of ending there.
-func Follow() TailerOption { return func(c *C.WeirTailerOptions) { c.follow = 1 } }
+func Follow() TailerOption { return func(o *tailerOptions) { o.c.follow = 1 } }
 
 // From sets the position to start at; 0, the default, is the oldest there is.
 func From(position uint64) TailerOption {
-	return func(c *C.WeirTailerOptions) { c.from = C.uint64_t(position) }
+	return func(o *tailerOptions) { o.c.from = C.uint64_t(position) }
 }
 
 // WithPrefetch sets how many entries are fetched at once from a store with latency, 1 to 4096, and how many bytes of them may be held; 32
 // and 64 MiB by default. Local stores are read directly.
 func WithPrefetch(entries uint32, bytes uint64) TailerOption {
-	return func(c *C.WeirTailerOptions) {
-		c.prefetch_entries, c.prefetch_bytes = C.uint32_t(entries), C.uint64_t(bytes)
+	return func(o *tailerOptions) {
+		o.c.prefetch_entries, o.c.prefetch_bytes = C.uint32_t(entries), C.uint64_t(bytes)
 	}
 }
 
@@ -196,7 +198,7 @@ func WithPrefetch(entries uint32, bytes uint64) TailerOption {
 // process wakes its tailers at once.
 func WithPolling(shortest, longest time.Duration) TailerOption {
 	ms := func(d time.Duration) C.uint32_t { return C.uint32_t(min(max(d, 0).Milliseconds(), 1<<32-1)) }
-	return func(c *C.WeirTailerOptions) { c.poll_min_ms, c.poll_max_ms = ms(shortest), ms(longest) }
+	return func(o *tailerOptions) { o.c.poll_min_ms, o.c.poll_max_ms = ms(shortest), ms(longest) }
 }
 
 func flag(on bool) C.uint8_t {

@@ -16,6 +16,7 @@ import (
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
+	"github.com/apache/arrow-go/v18/arrow/cdata"
 )
 
 // PITFALLS X1: the error of an asynchronous call is the caller's, whatever threads its goroutine ran on.
@@ -299,6 +300,57 @@ func TestNextGivenUp(t *testing.T) {
 	tailer.Interrupt()
 	_, err := tailer.Next(soon(t))
 	is(t, err, ErrCancelled)
+}
+
+// Where a tailer is, is what its reader was given: not what came for a Next that had given up by then, which the next one returns.
+func TestPositionAfterNextGaveUp(t *testing.T) {
+	f := onMemory(t)
+	w := f.writer(t)
+	tailer := f.tailer(t, Follow(), From(1))
+	giveUp := func() {
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error)
+		go func() { _, err := tailer.Next(ctx); done <- err }()
+		for len(tailer.pull.turn) > 0 {
+			runtime.Gosched()
+		}
+		time.Sleep(time.Millisecond) // as a rule it waits by then
+		cancel()
+		is(t, <-done, ErrCancelled)
+	}
+	for position := uint64(1); position <= 20; position++ {
+		giveUp()
+		equal(t, tailer.Position(), position)
+		val(w.Put(soon(t), newRecord(t, int64(position), 1)))(t)
+		eventually(t, "the entry came for the call that was given up", func() bool {
+			return tailer.pull.left.state.Load() == completed
+		})
+		equal(t, tailer.Position(), position)
+		// Others that would read from the tailer must not skip it.
+		_, err := tailer.Subscribe(1)
+		is(t, err, ErrInvalidArgument)
+		var stream cdata.CArrowArrayStream
+		is(t, tailer.Stream(&stream), ErrInvalidArgument)
+		entry := val(tailer.Next(soon(t)))(t)
+		equal(t, entry.Position(), position)
+		entry.Release()
+		equal(t, tailer.Position(), position+1)
+	}
+	// A subscription is not ended by a context that ended before it.
+	sub := val(tailer.Subscribe(1))(t)
+	val(w.Put(soon(t), newRecord(t, 21, 1)))(t)
+	entry := val(sub.Next(soon(t)))(t)
+	equal(t, entry.Position(), 21)
+	entry.Release()
+	ok(t, sub.Close())
+	equal(t, tailer.Position(), 22)
+	// Nor is what was sought meanwhile forgotten.
+	giveUp()
+	ok(t, tailer.Seek(3))
+	equal(t, tailer.Position(), 3)
+	entry = val(tailer.Next(soon(t)))(t)
+	equal(t, entry.Position(), 3)
+	entry.Release()
 }
 
 // A tailer that is closed while a Next gives up leaves nothing behind.

@@ -100,12 +100,7 @@ func (w *Writer) begin(a *C.struct_ArrowArray, c *call) error {
 	token := e.enter(c, nil)
 	status := C.weirgo_put_async(writer, a, e.post, C.uint64_t(token))
 	w.h.put()
-	if status.status != C.WEIR_STATUS_OK {
-		e.leave(token)
-		c.recycle()
-		return takeError(status.status, status.error)
-	}
-	return nil
+	return e.accepted(c, token, status)
 }
 
 // PutBatch is Put of a batch that is in C's form already, the cheapest way in. The batch is consumed, whatever happens. It does not wait
@@ -155,11 +150,24 @@ func (p *Pending) Done() <-chan struct{} { return p.done }
 // Wait waits for the put. If the context ends first, the error is ErrOutcomeUnknown, and Wait may be called again. Several goroutines may
 // wait.
 func (p *Pending) Wait(ctx context.Context) (Ack, error) {
+	if !p.wait(ctx) {
+		return Ack{}, unknownOutcome(ctx, "a batch was accepted for shard "+p.shard+" and may still become durable")
+	}
+	return p.ack, p.err
+}
+
+// wait returns true once the outcome is there, also if the context has ended then; false if that ended first.
+func (p *Pending) wait(ctx context.Context) bool {
 	select {
 	case <-p.done:
-		return p.ack, p.err
+		return true
 	case <-ctx.Done():
-		return Ack{}, unknownOutcome(ctx, "a batch was accepted for shard "+p.shard+" and may still become durable")
+	}
+	select {
+	case <-p.done:
+		return true
+	default:
+		return false
 	}
 }
 

@@ -9,7 +9,6 @@ import (
 	"context"
 	"io"
 	"iter"
-	"sync/atomic"
 	"unsafe"
 
 	"github.com/apache/arrow-go/v18/arrow"
@@ -54,15 +53,8 @@ type Scan struct {
 	h     *handle
 	shard string
 	known *knownSchema
-	looks looks
-
-	// turn holds a token while nobody is in Next.
-	turn chan struct{}
-	// left has a call that Next gave up; under turn. Its batch is not lost: the next Next takes it.
-	left *leftCall
+	pull  *pull
 }
-
-type leftCall struct{ call *call }
 
 // openScan begins a scan.
 func (t *table) openScan(options []ScanOption) (*Scan, error) {
@@ -124,15 +116,12 @@ func newScan(p *C.WeirScan, t *table) (*Scan, error) {
 		return nil, err
 	}
 	t.h.engine.use()
-	left := new(leftCall)
-	s := &Scan{shard: t.shard, known: newKnownSchema(0, imported), turn: make(chan struct{}, 1), left: left}
+	pull := newPull()
+	s := &Scan{shard: t.shard, known: newKnownSchema(0, imported), pull: pull}
 	s.h = &handle{pointer: unsafe.Pointer(p), engine: t.h.engine, name: "scan of shard " + t.shard, free: func(p unsafe.Pointer) {
 		C.weir_scan_free((*C.WeirScan)(p))
-		if left.call != nil { // nobody is in Next, and nobody will be
-			left.call.giveUp()
-		}
+		pull.giveUp()
 	}}
-	s.turn <- struct{}{}
 	watch(s, s.h, s.h.name)
 	return s, nil
 }
@@ -143,15 +132,6 @@ func (s *Scan) Schema() *arrow.Schema { return s.known.schema }
 // Next reads the next rows, at least one, as a batch that is to be released; io.EOF after the last. After an error, also that of a context
 // that ended, the scan is where it was. ErrNotFound: what it reads was merged and removed meanwhile; begin anew.
 func (s *Scan) Next(ctx context.Context) (arrow.RecordBatch, error) {
-	if ctx.Err() != nil {
-		return nil, s.contextError(ctx)
-	}
-	select {
-	case <-s.turn:
-	case <-ctx.Done():
-		return nil, s.contextError(ctx)
-	}
-	defer func() { s.turn <- struct{}{} }()
 	p, err := s.h.take()
 	if err != nil {
 		return nil, err
@@ -160,26 +140,28 @@ func (s *Scan) Next(ctx context.Context) (arrow.RecordBatch, error) {
 	return s.next(ctx, (*C.WeirScan)(p))
 }
 
-func (s *Scan) contextError(ctx context.Context) error {
-	return contextError(ctx, "the scan of shard "+s.shard)
-}
-
-// next is Next for whose turn it is.
+// next is Next for who holds the scan.
 func (s *Scan) next(ctx context.Context, p *C.WeirScan) (arrow.RecordBatch, error) {
+	if !s.pull.enter(ctx) {
+		return nil, s.contextError(ctx)
+	}
+	defer s.pull.leave()
 	if batch, err, found := s.now(p); found {
 		return s.take(batch, err)
 	}
-	c, err := s.begin(p)
+	c, err := s.pull.wait(ctx, func() (*call, error) { return s.ask(p) })
 	if err != nil {
 		return nil, err
 	}
-	if !c.waitOn(ctx) {
-		s.left.call = c
+	if c == nil {
 		return nil, s.contextError(ctx)
 	}
-	s.left.call = nil
 	out, err := c.outcome()
 	return s.take(out.result, err)
+}
+
+func (s *Scan) contextError(ctx context.Context) error {
+	return contextError(ctx, "the scan of shard "+s.shard)
 }
 
 func (s *Scan) take(result unsafe.Pointer, err error) (arrow.RecordBatch, error) {
@@ -194,61 +176,35 @@ func (s *Scan) take(result unsafe.Pointer, err error) (arrow.RecordBatch, error)
 	return takeBatch(batch, s.known)
 }
 
-// now reads the next batch on this thread if it is there at once, as it is in memory and on a local disk; false if it is not, or was not
-// lately.
+// now reads the next batch on this thread if it is there at once; false if it is not, or was not lately.
 func (s *Scan) now(p *C.WeirScan) (unsafe.Pointer, error, bool) {
-	if s.left.call != nil || !s.looks.begin() {
+	if !s.pull.look() {
 		return nil, nil, false
 	}
-	defer s.looks.end()
+	defer s.pull.looks.end()
 	next := C.weirgo_scan_next_now(p)
 	switch next.status {
 	case C.WEIR_STATUS_TIMED_OUT:
-		s.looks.missed()
+		s.pull.looks.missed()
 		return nil, nil, false
 	case C.WEIR_STATUS_OK:
-		s.looks.found()
+		s.pull.looks.found()
 		return next.result, nil, true
 	}
 	return nil, takeError(next.status, next.error), true
 }
 
-// begin makes the call for the next batch, or takes the one that was left.
-func (s *Scan) begin(p *C.WeirScan) (*call, error) {
-	if s.left.call != nil {
-		return s.left.call, nil
-	}
+// ask makes the call for the next batch.
+func (s *Scan) ask(p *C.WeirScan) (*call, error) {
 	e := s.h.engine
 	c := calls.Get().(*call)
 	token := e.enter(c, nil)
-	status := C.weirgo_scan_next_async(p, e.post, C.uint64_t(token))
-	if status.status != C.WEIR_STATUS_OK {
-		e.leave(token)
-		c.recycle()
-		return nil, takeError(status.status, status.error)
-	}
-	return c, nil
+	return c, e.accepted(c, token, C.weirgo_scan_next_async(p, e.post, C.uint64_t(token)))
 }
 
 // Batches iterates over the batches that are left; an error ends it. A batch is released when the loop goes on: retain those that are kept.
 func (s *Scan) Batches(ctx context.Context) iter.Seq2[arrow.RecordBatch, error] {
-	return func(yield func(arrow.RecordBatch, error) bool) {
-		for {
-			record, err := s.Next(ctx)
-			if err == io.EOF {
-				return
-			}
-			if err != nil {
-				yield(nil, err)
-				return
-			}
-			more := yield(record, nil)
-			record.Release()
-			if !more {
-				return
-			}
-		}
-	}
+	return each(func() (arrow.RecordBatch, error) { return s.Next(ctx) }, arrow.RecordBatch.Release)
 }
 
 // Stream exports the rest of the scan as a stream in the C stream interface, for another library: Reader is the one for Go. The stream has
@@ -260,15 +216,10 @@ func (s *Scan) Stream(out *cdata.CArrowArrayStream) error {
 		return err
 	}
 	defer s.h.put()
-	select {
-	case <-s.turn:
-		defer func() { s.turn <- struct{}{} }()
-	default:
+	if !s.pull.enterIdle() {
 		return errScanInUse
 	}
-	if s.left.call != nil {
-		return errScanInUse
-	}
+	defer s.pull.leave()
 	stream := newStream()
 	defer freeStream(stream)
 	var cErr *C.WeirError
@@ -288,18 +239,6 @@ func (s *Scan) Close() error {
 	return nil
 }
 
-// A scanReader is a scan as arrow-go has readers.
-type scanReader struct {
-	ctx     context.Context
-	scan    *Scan
-	p       *C.WeirScan
-	current arrow.RecordBatch
-	err     error
-	refs    atomic.Int64
-}
-
-var _ array.RecordReader = (*scanReader)(nil)
-
 // Reader returns the rest of the scan as a reader, which keeps it: the scan may be closed before it. They share their place. The context is
 // that of all its calls.
 func (s *Scan) Reader(ctx context.Context) (array.RecordReader, error) {
@@ -307,56 +246,8 @@ func (s *Scan) Reader(ctx context.Context) (array.RecordReader, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &scanReader{ctx: ctx, scan: s, p: (*C.WeirScan)(p)}
-	r.refs.Store(1)
-	return r, nil
-}
-
-// Next goes to the next batch; false at the end or after an error.
-func (r *scanReader) Next() bool {
-	if r.current != nil {
-		r.current.Release()
-		r.current = nil
-	}
-	if r.err != nil {
-		return false
-	}
-	record, err := r.read()
-	if err == io.EOF {
-		return false
-	}
-	r.current, r.err = record, err
-	return err == nil
-}
-
-func (r *scanReader) read() (arrow.RecordBatch, error) {
-	if r.ctx.Err() != nil {
-		return nil, r.scan.contextError(r.ctx)
-	}
-	select {
-	case <-r.scan.turn:
-	case <-r.ctx.Done():
-		return nil, r.scan.contextError(r.ctx)
-	}
-	defer func() { r.scan.turn <- struct{}{} }()
-	return r.scan.next(r.ctx, r.p)
-}
-
-func (r *scanReader) Schema() *arrow.Schema          { return r.scan.known.schema }
-func (r *scanReader) RecordBatch() arrow.RecordBatch { return r.current }
-func (r *scanReader) Record() arrow.RecordBatch      { return r.current }
-func (r *scanReader) Err() error                     { return r.err }
-func (r *scanReader) Retain()                        { r.refs.Add(1) }
-
-func (r *scanReader) Release() {
-	if r.refs.Add(-1) != 0 {
-		return
-	}
-	if r.current != nil {
-		r.current.Release()
-		r.current = nil
-	}
-	r.scan.h.put()
+	next := func() (arrow.RecordBatch, error) { return s.next(ctx, (*C.WeirScan)(p)) }
+	return newRecords(s.Schema(), next, s.h.put), nil
 }
 
 // scan is a scan that a loop begins and ends.

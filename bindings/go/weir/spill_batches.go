@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"iter"
-	"sync/atomic"
 	"unsafe"
 
 	"github.com/apache/arrow-go/v18/arrow"
@@ -17,23 +16,25 @@ import (
 )
 
 // A SpillReadOption says how a spill's batches are read.
-type SpillReadOption func(*C.WeirSpillReadOptions)
+type SpillReadOption func(*spillReadOptions)
+
+type spillReadOptions struct{ c C.WeirSpillReadOptions }
 
 // Mapped has batches not copied, but lie in the mapped file. Not for spills that are compressed, encrypted or in an object store:
 // ErrUnsupported.
-func Mapped() SpillReadOption { return func(c *C.WeirSpillReadOptions) { c._map = 1 } }
+func Mapped() SpillReadOption { return func(o *spillReadOptions) { o.c._map = 1 } }
 
 // Verified has the first map of each batch compare it with its checksum, which reads all of it. Batches that are not mapped are always
 // compared.
-func Verified() SpillReadOption { return func(c *C.WeirSpillReadOptions) { c.verify = 1 } }
+func Verified() SpillReadOption { return func(o *spillReadOptions) { o.c.verify = 1 } }
 
-func spillReadOptions(options []SpillReadOption) *C.WeirSpillReadOptions {
-	set := new(C.WeirSpillReadOptions)
-	C.weir_spill_read_options_init(set, C.sizeof_WeirSpillReadOptions)
+func newSpillReadOptions(options []SpillReadOption) *C.WeirSpillReadOptions {
+	set := new(spillReadOptions)
+	C.weir_spill_read_options_init(&set.c, C.sizeof_WeirSpillReadOptions)
 	for _, option := range options {
 		option(set)
 	}
-	return set
+	return &set.c
 }
 
 // Schema returns the schema of the batches.
@@ -88,21 +89,7 @@ func (s *Spill) Batches(ctx context.Context, options ...SpillReadOption) iter.Se
 			return
 		}
 		defer r.close()
-		for {
-			record, err := r.next()
-			if err == io.EOF {
-				return
-			}
-			if err != nil {
-				yield(nil, err)
-				return
-			}
-			more := yield(record, nil)
-			record.Release()
-			if !more {
-				return
-			}
-		}
+		each(r.next, arrow.RecordBatch.Release)(yield)
 	}
 }
 
@@ -117,7 +104,7 @@ func (s *Spill) Stream(out *cdata.CArrowArrayStream, options ...SpillReadOption)
 	stream := newStream()
 	defer freeStream(stream)
 	var cErr *C.WeirError
-	if err := takeError(C.weir_spill_stream((*C.WeirSpill)(p), spillReadOptions(options), stream, &cErr), cErr); err != nil {
+	if err := takeError(C.weir_spill_stream((*C.WeirSpill)(p), newSpillReadOptions(options), stream, &cErr), cErr); err != nil {
 		return err
 	}
 	giveStream(stream, out)
@@ -147,7 +134,7 @@ func (s *Spill) open(ctx context.Context, options []SpillReadOption) (*batchRead
 	if err != nil {
 		return nil, err
 	}
-	return &batchReader{ctx: ctx, spill: s, p: p, known: newKnownSchema(0, schema), options: spillReadOptions(options), end: s.NumBatches()}, nil
+	return &batchReader{ctx: ctx, spill: s, p: p, known: newKnownSchema(0, schema), options: newSpillReadOptions(options), end: s.NumBatches()}, nil
 }
 
 func (r *batchReader) close() {
@@ -172,24 +159,28 @@ func (r *batchReader) next() (arrow.RecordBatch, error) {
 	}
 	a := (*C.struct_ArrowArray)(C.calloc(1, C.sizeof_struct_ArrowArray))
 	defer C.free(unsafe.Pointer(a))
-	if !r.spill.later.Load() {
-		var cErr *C.WeirError
-		status := C.weir_spill_batch((*C.WeirSpill)(r.p), C.size_t(r.at), r.options, 0, a, &cErr)
-		if !notNow(status, cErr) {
-			if err := takeError(status, cErr); err != nil {
-				return nil, err
-			}
-			r.at++
-			return importRecord(a, r.known)
-		}
-		r.spill.later.Store(true)
-	}
-	if err := r.wait(a); err != nil {
-		r.forget()
+	if err := r.read(a); err != nil {
 		return nil, err
 	}
 	r.at++
 	return importRecord(a, r.known)
+}
+
+// read reads a batch on this thread if it is there at once, as it is in memory and on a local disk.
+func (r *batchReader) read(a *C.struct_ArrowArray) error {
+	if !r.spill.later.Load() {
+		var cErr *C.WeirError
+		status := C.weir_spill_batch((*C.WeirSpill)(r.p), C.size_t(r.at), r.options, 0, a, &cErr)
+		if !notNow(status, cErr) {
+			return takeError(status, cErr)
+		}
+		r.spill.later.Store(true)
+	}
+	err := r.wait(a)
+	if err != nil {
+		r.forget()
+	}
+	return err
 }
 
 func (r *batchReader) contextError() error {
@@ -199,7 +190,7 @@ func (r *batchReader) contextError() error {
 // wait reads a batch of a store with latency, and asks for those after it.
 func (r *batchReader) wait(a *C.struct_ArrowArray) error {
 	for i := r.at + len(r.ahead); i < r.end && len(r.ahead) < batchesAhead; i++ {
-		c, err := r.spill.h.startOn(r.p, func(spill unsafe.Pointer, done C.WeirCompletion, cErr **C.WeirError) C.WeirStatus {
+		c, err := r.spill.h.start(r.p, func(spill unsafe.Pointer, done C.WeirCompletion, cErr **C.WeirError) C.WeirStatus {
 			return C.weir_spill_batch_async((*C.WeirSpill)(spill), C.size_t(i), r.options, done, cErr)
 		})
 		if err != nil {
@@ -222,57 +213,11 @@ func (r *batchReader) wait(a *C.struct_ArrowArray) error {
 	return takeError(C.weir_batch_array(batch, a, &cErr), cErr)
 }
 
-// A spillRecords is a batchReader as arrow-go has readers.
-type spillRecords struct {
-	batches *batchReader
-	current arrow.RecordBatch
-	err     error
-	refs    atomic.Int64
-}
-
-var _ array.RecordReader = (*spillRecords)(nil)
-
 // Reader returns the batches as a reader, which keeps the spill: it may be closed before it. The context is that of all its calls.
 func (s *Spill) Reader(ctx context.Context, options ...SpillReadOption) (array.RecordReader, error) {
 	batches, err := s.open(ctx, options)
 	if err != nil {
 		return nil, err
 	}
-	r := &spillRecords{batches: batches}
-	r.refs.Store(1)
-	return r, nil
-}
-
-// Next goes to the next batch; false at the end or after an error.
-func (r *spillRecords) Next() bool {
-	if r.current != nil {
-		r.current.Release()
-		r.current = nil
-	}
-	if r.err != nil {
-		return false
-	}
-	record, err := r.batches.next()
-	if err == io.EOF {
-		return false
-	}
-	r.current, r.err = record, err
-	return err == nil
-}
-
-func (r *spillRecords) Schema() *arrow.Schema          { return r.batches.known.schema }
-func (r *spillRecords) RecordBatch() arrow.RecordBatch { return r.current }
-func (r *spillRecords) Record() arrow.RecordBatch      { return r.current }
-func (r *spillRecords) Err() error                     { return r.err }
-func (r *spillRecords) Retain()                        { r.refs.Add(1) }
-
-func (r *spillRecords) Release() {
-	if r.refs.Add(-1) != 0 {
-		return
-	}
-	if r.current != nil {
-		r.current.Release()
-		r.current = nil
-	}
-	r.batches.close()
+	return newRecords(batches.known.schema, batches.next, batches.close), nil
 }

@@ -14,11 +14,10 @@ import (
 type feed struct {
 	mu     sync.Mutex
 	events []C.WeirEvent
-	ended  bool // the last event is among them, or was taken
 	closed bool // nobody will take any more
 	// news has a token when there may be something to take.
 	news chan struct{}
-	// over is closed at the last event.
+	// over is closed at the last event, and so wakes all who wait.
 	over chan struct{}
 }
 
@@ -28,7 +27,6 @@ func (f *feed) push(event *C.WeirEvent) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if event.result == nil {
-		f.ended = true
 		close(f.over)
 	}
 	if f.closed {
@@ -39,6 +37,7 @@ func (f *feed) push(event *C.WeirEvent) {
 	f.signal()
 }
 
+// signal wakes one who waits, as an event is for one.
 func (f *feed) signal() {
 	select {
 	case f.news <- struct{}{}:
@@ -70,7 +69,6 @@ func (f *feed) close() {
 		C.weir_event_clear(&f.events[i])
 	}
 	f.events = nil
-	f.signal()
 }
 
 // A Subscription has a tailer push its entries, as far as it is given credit: they are read ahead of whoever takes them. It may be used
@@ -86,13 +84,17 @@ type Subscription struct {
 }
 
 // Subscribe has the tailer push its entries, up to credit of them before Request gives more. Do not read from the tailer otherwise
-// meanwhile.
+// meanwhile. It is ErrInvalidArgument while a call of Next is under way, or was given up and not made again.
 func (t *Tailer) Subscribe(credit uint64) (*Subscription, error) {
 	p, err := t.use()
 	if err != nil {
 		return nil, err
 	}
 	defer t.h.put()
+	if err := t.enter(); err != nil {
+		return nil, err
+	}
+	defer t.pull.leave()
 	f := newFeed()
 	e := t.h.engine
 	token := e.enter(nil, f)
@@ -140,6 +142,7 @@ func (s *Subscription) Next(ctx context.Context) (*Entry, error) {
 		}
 		select {
 		case <-s.feed.news:
+		case <-s.feed.over: // from now on next has an answer, unless Close took it
 		case <-ctx.Done():
 			return nil, contextError(ctx, "the wait for an entry of shard "+s.shard)
 		}
@@ -158,7 +161,6 @@ func (s *Subscription) next() (*Entry, error, bool) {
 		if s.last == nil {
 			s.last = io.EOF
 		}
-		s.feed.signal() // for others that wait
 	}
 	return nil, s.last, s.last != nil
 }
@@ -174,9 +176,13 @@ func (s *Subscription) Cancel() {
 // Close ends the subscription and gives up what was pushed and not taken. It waits for the end, after which the tailer may be read
 // otherwise again. Closing again does nothing.
 func (s *Subscription) Close() error {
-	s.Cancel()
+	p, err := s.h.take()
 	s.h.close()
-	s.feed.close()
+	s.feed.close() // before the cancelling, of which nobody is to be told
+	if err == nil {
+		C.weir_subscription_cancel((*C.WeirSubscription)(p))
+		s.h.put()
+	}
 	<-s.feed.over
 	return nil
 }

@@ -13,6 +13,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -70,7 +71,7 @@ func TestKnowsAllDetails(t *testing.T) {
 	}
 }
 
-// Everything exported is documented.
+// Everything exported is documented, and what is shown of it names no type of C's.
 func TestDocumentation(t *testing.T) {
 	files := token.NewFileSet()
 	for _, name := range val(filepath.Glob("*.go"))(t) {
@@ -81,9 +82,13 @@ func TestDocumentation(t *testing.T) {
 		for _, decl := range file.Decls {
 			switch d := decl.(type) {
 			case *ast.FuncDecl:
-				if d.Name.IsExported() && d.Doc == nil && !onUnexported(d) {
+				if !d.Name.IsExported() || onUnexported(d) {
+					continue
+				}
+				if d.Doc == nil {
 					t.Errorf("%s: %s has no comment", files.Position(d.Pos()), d.Name)
 				}
+				checkTypes(t, files, d.Type)
 			case *ast.GenDecl:
 				for _, spec := range d.Specs {
 					checkSpec(t, files, d, spec)
@@ -108,17 +113,51 @@ func checkSpec(t *testing.T, files *token.FileSet, d *ast.GenDecl, spec ast.Spec
 	complain := func(name *ast.Ident) { t.Errorf("%s: %s has no comment", files.Position(name.Pos()), name) }
 	switch s := spec.(type) {
 	case *ast.TypeSpec:
-		if s.Name.IsExported() && d.Doc == nil && s.Doc == nil {
+		if !s.Name.IsExported() {
+			return
+		}
+		if d.Doc == nil && s.Doc == nil {
 			complain(s.Name)
 		}
+		checkTypes(t, files, s.Type)
 	case *ast.ValueSpec:
 		for _, name := range s.Names {
+			if !name.IsExported() {
+				continue
+			}
 			// The codes are documented at the errors of the same names.
-			if name.IsExported() && s.Doc == nil && (len(d.Specs) > 1 || d.Doc == nil) && !strings.HasPrefix(name.Name, "Code") {
+			if s.Doc == nil && (len(d.Specs) > 1 || d.Doc == nil) && !strings.HasPrefix(name.Name, "Code") {
 				complain(name)
+			}
+			if s.Type != nil {
+				checkTypes(t, files, s.Type)
 			}
 		}
 	}
+}
+
+// checkTypes complains of C's types, but for those of fields and methods that are not exported.
+func checkTypes(t *testing.T, files *token.FileSet, of ast.Expr) {
+	ast.Inspect(of, func(n ast.Node) bool {
+		switch n := n.(type) {
+		case *ast.StructType:
+			hide(n.Fields)
+		case *ast.InterfaceType:
+			hide(n.Methods)
+		case *ast.SelectorExpr:
+			if of, ok := n.X.(*ast.Ident); ok && of.Name == "C" {
+				t.Errorf("%s: C.%s is shown", files.Position(n.Pos()), n.Sel)
+			}
+		}
+		return true
+	})
+}
+
+// hide leaves out what has a name that is not exported.
+func hide(fields *ast.FieldList) {
+	fields.List = slices.DeleteFunc(fields.List, func(f *ast.Field) bool {
+		return len(f.Names) > 0 && !slices.ContainsFunc(f.Names, (*ast.Ident).IsExported)
+	})
 }
 
 func TestErrorsOfTheStandardLibrary(t *testing.T) {
@@ -196,7 +235,7 @@ func TestOptions(t *testing.T) {
 
 // Close gives up waiting when its context ends, and can be called again.
 func TestCloseContext(t *testing.T) {
-	f := onMemory(t, slowSession(100*time.Millisecond))
+	f := onMemory(t, slowSession(20*time.Millisecond))
 	w := f.writer(t, Buffered(), WithLinger(time.Hour))
 	val(w.Put(soon(t), newRecord(t, 0, 1)))(t)
 	ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
@@ -211,6 +250,75 @@ func TestCloseContext(t *testing.T) {
 	ok(t, aborted.Abort())
 	ok(t, aborted.Close())
 	equal(t, slices.Equal(f.ids(t), upTo(1)), true)
+}
+
+// A Close obeys its context also beside another one, and refuses what comes after it even if the context has ended.
+func TestCloseContextBesideAnotherClose(t *testing.T) {
+	f := onMemory(t, slowSession(100*time.Millisecond))
+	w, a := f.writer(t, WithoutMemTable(), Buffered(), WithLinger(time.Hour)), fixture{f.s, f.root, newShard()}.appender(t)
+	for name, c := range map[string]struct {
+		begin   func(context.Context) error // what Close waits for
+		closing func(context.Context) error
+	}{
+		"writer":   {func(ctx context.Context) error { _, err := w.PutAsync(newRecord(t, 0, 1)); return err }, w.CloseContext},
+		"appender": {func(ctx context.Context) error { _, err := a.Append(ctx, newRecord(t, 0, 1)); return err }, a.CloseContext},
+	} {
+		t.Run(name, func(t *testing.T) {
+			ended, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+			defer cancel()
+			if err := c.begin(ended); err != nil {
+				is(t, err, ErrOutcomeUnknown) // it is under way
+			}
+			<-ended.Done()
+			is(t, c.closing(ended), context.DeadlineExceeded)
+			var others sync.WaitGroup
+			for range 3 {
+				others.Go(func() { ok(t, c.closing(soon(t))) })
+			}
+			time.Sleep(time.Millisecond) // as a rule they wait by then
+			is(t, c.closing(ended), context.DeadlineExceeded)
+			others.Wait()
+			ok(t, c.closing(ended)) // what it came to is known
+		})
+	}
+	equal(t, w.DurablePosition(), 1)
+}
+
+// An Abort ends a Close that waits, which says so, as does every Close after it; a put's outcome is told whatever became of the context.
+func TestAbortBesideClose(t *testing.T) {
+	f := onMemory(t, slowSession(50*time.Millisecond))
+	w := f.writer(t, WithoutMemTable())
+	put := val(w.PutAsync(newRecord(t, 0, 1)))(t)
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	is(t, w.CloseContext(ended), context.Canceled) // it is begun
+	done := make(chan error)
+	go func() { done <- w.Close() }()
+	ok(t, w.Abort())
+	is(t, <-done, ErrClosed)
+	is(t, w.Close(), ErrClosed)
+	ok(t, w.Abort())
+	<-put.Done()
+	ack, err := put.Wait(soon(t))
+	for range 20 {
+		again, known := put.Wait(ended)
+		equal(t, again, ack)
+		equal(t, known, err)
+	}
+}
+
+// Whether another Close waits or none, one whose context has ended has puts and appends refused.
+func TestCloseContextRefusesAtOnce(t *testing.T) {
+	f := onMemory(t)
+	w, a := f.writer(t), fixture{f.s, f.root, newShard()}.appender(t)
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	w.CloseContext(ended) // an error, unless it was quick
+	_, err := w.Put(soon(t), newRecord(t, 0, 1))
+	is(t, err, ErrClosed)
+	a.CloseContext(ended)
+	ok(t, w.Close())
+	ok(t, a.Close())
 }
 
 // What can be done once per process is done in another one.

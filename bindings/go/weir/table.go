@@ -214,7 +214,7 @@ func (q *question) wait(ctx context.Context) (arrow.RecordBatch, error) {
 	if err != nil {
 		return nil, err
 	}
-	c, err := q.h.startOn(q.p, func(p unsafe.Pointer, done C.WeirCompletion, cErr **C.WeirError) C.WeirStatus {
+	c, err := q.h.start(q.p, func(p unsafe.Pointer, done C.WeirCompletion, cErr **C.WeirError) C.WeirStatus {
 		return C.weirgo_get_async(p, q.snapshot, array, q.schema, q.names, q.columns, done, cErr)
 	})
 	if err != nil {
@@ -243,37 +243,6 @@ func takeBatch(batch *C.WeirBatch, known *knownSchema) (arrow.RecordBatch, error
 		return nil, err
 	}
 	return importRecord(&got.array, known)
-}
-
-// looks says when to look whether something is there at once, which is read on the caller's thread then: where it has to be waited for,
-// looking each time would ask for it twice.
-type looks struct{ pauses, misses atomic.Int32 }
-
-// begin reports whether to look; then end is to be called.
-func (l *looks) begin() bool {
-	if n := l.pauses.Load(); n > 0 {
-		l.pauses.Store(n - 1) // an estimate: others may count at the same time
-		return false
-	}
-	if readingNow.Add(1) > mostReadingNow {
-		readingNow.Add(-1)
-		return false
-	}
-	return true
-}
-
-func (l *looks) end() { readingNow.Add(-1) }
-
-func (l *looks) found() {
-	if l.misses.Load() != 0 {
-		l.misses.Store(0)
-	}
-}
-
-func (l *looks) missed() {
-	n := min(l.misses.Load(), 16)
-	l.pauses.Store(min(int32(1)<<n-1, maxPauses))
-	l.misses.Store(n + 1)
 }
 
 // KeySchema returns the schema of keys: the primary key's columns, in the key's order. ErrUnsupported without MemTables or without a
@@ -327,16 +296,7 @@ func (w *Writer) DeleteAsync(keys arrow.RecordBatch) (*Pending, error) {
 }
 
 // beginDelete makes the asynchronous delete.
-func (w *Writer) beginDelete(keys arrow.RecordBatch, c *call) (err error) {
-	e, token := w.h.engine, uint64(0)
-	defer func() {
-		if err != nil {
-			if token != 0 {
-				e.leave(token)
-			}
-			c.recycle()
-		}
-	}()
+func (w *Writer) beginDelete(keys arrow.RecordBatch, c *call) error {
 	writer, err := w.use()
 	if err != nil {
 		return err
@@ -349,13 +309,13 @@ func (w *Writer) beginDelete(keys arrow.RecordBatch, c *call) (err error) {
 	if schema != nil {
 		defer freeSchema(schema)
 	}
-	array, err := exportRecord(keys, e)
+	array, err := exportRecord(keys, w.h.engine)
 	if err != nil {
 		return err
 	}
-	token = e.enter(c, nil)
-	status := C.weirgo_delete_async(writer, array, schema, e.post, C.uint64_t(token))
-	return takeError(status.status, status.error)
+	e := w.h.engine
+	token := e.enter(c, nil)
+	return e.accepted(c, token, C.weirgo_delete_async(writer, array, schema, e.post, C.uint64_t(token)))
 }
 
 // Freeze ends the MemTable that is filled, if it has rows, and has it flushed to a generation in the background. It returns the newest

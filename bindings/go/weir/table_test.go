@@ -262,7 +262,7 @@ func TestScanNextGivenUp(t *testing.T) {
 		}
 		if err != nil {
 			is(t, err, ErrTimedOut)
-			if given++; scan.left.call != nil {
+			if given++; scan.pull.left != nil {
 				is(t, scan.Stream(new(cdata.CArrowArrayStream)), ErrInvalidArgument)
 			}
 			continue

@@ -7,11 +7,9 @@ import "C"
 
 import (
 	"context"
-	"errors"
 	"io"
 	"iter"
-	"runtime"
-	"sync/atomic"
+	"sync"
 	"unsafe"
 
 	"github.com/apache/arrow-go/v18/arrow/cdata"
@@ -22,25 +20,21 @@ type Tailer struct {
 	h       *handle
 	shard   string
 	schemas *schemaCache
+	pull    *pull
 
-	// turn holds a token while nobody is in Next.
-	turn chan struct{}
-	// left is a call that Next gave up; under turn. Its entry is not lost: the next Next takes it.
-	left *call
-	// pauses is how many calls are made without a look whether the entry is there at once, and misses how often in a row it was not; under
-	// turn.
-	pauses, misses int
-	// sought is set by Seek while a call was left.
-	sought atomic.Bool
-	target atomic.Uint64
-	// interrupted is set by Interrupt until a Next has ended with it.
-	interrupted atomic.Bool
+	mu sync.Mutex
+	// asked is set while a call for the next entry is under way, or was left, and place is where the tailer is meanwhile: C's may be past an
+	// entry that Next did not give yet.
+	asked bool
+	place uint64
+	// sought is set by a Seek while asked: the call may have read before.
+	sought bool
 }
 
 // OpenTailer opens a tailer of one shard's log. It makes no request: whether the shard exists shows at the first read.
 func OpenTailer(s *Session, root, shard string, options ...TailerOption) (*Tailer, error) {
-	var set C.WeirTailerOptions
-	C.weir_tailer_options_init(&set, C.sizeof_WeirTailerOptions)
+	var set tailerOptions
+	C.weir_tailer_options_init(&set.c, C.sizeof_WeirTailerOptions)
 	for _, option := range options {
 		option(&set)
 	}
@@ -56,19 +50,20 @@ func OpenTailer(s *Session, root, shard string, options ...TailerOption) (*Taile
 	defer s.h.put()
 	var p *C.WeirTailer
 	var cErr *C.WeirError
-	if err := takeError(C.weir_tailer_open(session, names.root, names.shard, &set, &p, &cErr), cErr); err != nil {
+	if err := takeError(C.weir_tailer_open(session, names.root, names.shard, &set.c, &p, &cErr), cErr); err != nil {
 		return nil, err
 	}
 	s.h.engine.use()
+	pull := newPull()
 	t := &Tailer{
 		h: &handle{pointer: unsafe.Pointer(p), engine: s.h.engine, name: "tailer of shard " + shard, free: func(p unsafe.Pointer) {
 			C.weir_tailer_free((*C.WeirTailer)(p))
+			pull.giveUp()
 		}},
 		shard:   shard,
 		schemas: new(schemaCache),
-		turn:    make(chan struct{}, 1),
+		pull:    pull,
 	}
-	t.turn <- struct{}{}
 	watch(t, t.h, t.h.name)
 	return t, nil
 }
@@ -79,59 +74,45 @@ func (t *Tailer) use() (*C.WeirTailer, error) {
 }
 
 // Next reads the next entry, in order, which is to be released. At the end of the log it returns io.EOF; a tailer that follows waits there
-// instead. After an error, also that of a context that ended, the tailer is where it was.
+// instead. After an error, also that of a context that ended, the tailer is where it was; the entry goes on being waited for, and is given
+// by the next Next.
 func (t *Tailer) Next(ctx context.Context) (*Entry, error) {
-	if ctx.Err() != nil {
+	if !t.pull.enter(ctx) {
 		return nil, t.contextError(ctx)
 	}
-	select {
-	case <-t.turn:
-	case <-ctx.Done():
-		return nil, t.contextError(ctx)
+	defer t.pull.leave()
+	p, err := t.use()
+	if err != nil {
+		return nil, err
 	}
-	defer func() {
-		t.turn <- struct{}{}
-		if t.h.isClosed() {
-			t.giveUp() // there will be no next one
-		}
-	}()
+	defer t.h.put() // Close ends the wait
 	for {
-		if entry, err, ok := t.now(); ok {
-			if errors.Is(err, ErrCancelled) && !t.interrupted.Swap(false) {
-				continue // by the end of an earlier call's context
-			}
+		if entry, err, found := t.now(p); found {
 			return entry, err
 		}
-		c, err := t.begin()
+		c, err := t.pull.wait(ctx, func() (*call, error) { return t.ask(p) })
 		if err != nil {
 			return nil, err
 		}
-		if !c.waitOn(ctx) {
-			// Nothing may be lost, and waiting until C has noticed may take as long as a request: the call is left to the next
-			// Next. If it waits at the log's end, it ends, and so do its looks at the store.
-			t.left = c
-			t.interrupt()
+		if c == nil {
 			return nil, t.contextError(ctx)
 		}
-		t.left = nil
-		if t.sought.Swap(false) { // it may have read before the seek
+		if again, err := t.answered(p); again || err != nil {
 			C.weir_event_clear(&c.event)
 			c.recycle()
-			if err := t.seek(t.target.Load()); err != nil {
+			if err != nil {
 				return nil, err
 			}
 			continue
 		}
 		out, err := c.outcome()
 		switch {
-		case err == nil && out.result == nil:
+		case err != nil:
+			return nil, err
+		case out.result == nil:
 			return nil, io.EOF
-		case err == nil:
-			return newEntry(out.result, t.h.engine, t.schemas), nil
-		case errors.Is(err, ErrCancelled) && !t.interrupted.Swap(false):
-			continue // by the end of an earlier call's context
 		}
-		return nil, err
+		return newEntry(out.result, t.h.engine, t.schemas), nil
 	}
 }
 
@@ -139,92 +120,57 @@ func (t *Tailer) contextError(ctx context.Context) error {
 	return contextError(ctx, "the wait for an entry of shard "+t.shard)
 }
 
-// maxPauses is how many calls go by at most until Next looks again whether an entry is there at once.
-const maxPauses = 64
-
-// readingNow is how many threads are in now, and mostReadingNow how many may be: beyond them, weir's own threads read.
-var (
-	readingNow     atomic.Int32
-	mostReadingNow = int32(max(4, runtime.NumCPU()))
-)
-
-// now reads the next entry on this thread if it is there at once, as it is in memory, on a local disk, and where it was read ahead: that takes
-// less than half of what handing it over from another thread does. False if it is not, or was not lately: where entries are waited
-// for, whether at the log's end or for a store with latency, looking twice would only cost.
-func (t *Tailer) now() (*Entry, error, bool) {
-	if t.left != nil {
+// now reads the next entry on this thread if it is there at once; false if it is not, or was not lately.
+func (t *Tailer) now(p *C.WeirTailer) (*Entry, error, bool) {
+	if !t.pull.look() {
 		return nil, nil, false
 	}
-	if t.pauses > 0 {
-		t.pauses--
-		return nil, nil, false
-	}
-	defer readingNow.Add(-1)
-	if readingNow.Add(1) > mostReadingNow {
-		return nil, nil, false
-	}
-	p, err := t.use()
-	if err != nil {
-		return nil, err, true
-	}
-	defer t.h.put()
+	defer t.pull.looks.end()
 	next := C.weirgo_next_now(p)
 	switch {
 	case next.status == C.WEIR_STATUS_TIMED_OUT:
-		t.pauses = min(1<<t.misses-1, maxPauses)
-		t.misses = min(t.misses+1, 16)
+		t.pull.looks.missed()
 		return nil, nil, false
 	case next.status != C.WEIR_STATUS_OK:
 		return nil, takeError(next.status, next.error), true
 	case next.entry == nil:
 		return nil, io.EOF, true
 	}
-	t.misses = 0
+	t.pull.looks.found()
 	return newEntryOf(unsafe.Pointer(next.entry), next.fields, t.h.engine, t.schemas), nil, true
 }
 
-// begin makes the call for the next entry, or takes the one that was left.
-func (t *Tailer) begin() (*call, error) {
-	if t.left != nil {
-		return t.left, nil
-	}
-	p, err := t.h.take()
-	if err != nil {
-		return nil, err
-	}
-	defer t.h.put()
+// ask makes the call for the next entry.
+func (t *Tailer) ask(p *C.WeirTailer) (*call, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	place := uint64(C.weir_tailer_position(p))
 	e := t.h.engine
 	c := calls.Get().(*call)
 	token := e.enter(c, nil)
-	status := C.weirgo_next_async((*C.WeirTailer)(p), e.post, C.uint64_t(token))
-	if status.status != C.WEIR_STATUS_OK {
-		e.leave(token)
-		c.recycle()
-		return nil, takeError(status.status, status.error)
+	if err := e.accepted(c, token, C.weirgo_next_async(p, e.post, C.uint64_t(token))); err != nil {
+		return nil, err
 	}
+	t.asked, t.place = true, place
 	return c, nil
+}
+
+// answered ends what ask began. If it may have read elsewhere than where it was to since, the tailer goes there again.
+func (t *Tailer) answered(p *C.WeirTailer) (again bool, err error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	again = t.sought
+	t.asked, t.sought = false, false
+	if again {
+		err = seek(p, t.place)
+	}
+	return again, err
 }
 
 // Entries iterates over the entries from the tailer's position on, until the end of the log, or for ever when following; an error ends it.
 // An entry is released when the loop goes on: take its batches. A loop that is left leaves the tailer after the last entry it got.
 func (t *Tailer) Entries(ctx context.Context) iter.Seq2[*Entry, error] {
-	return func(yield func(*Entry, error) bool) {
-		for {
-			entry, err := t.Next(ctx)
-			if err == io.EOF {
-				return
-			}
-			if err != nil {
-				yield(nil, err)
-				return
-			}
-			more := yield(entry, nil)
-			entry.Release()
-			if !more {
-				return
-			}
-		}
-	}
+	return each(func() (*Entry, error) { return t.Next(ctx) }, (*Entry).Release)
 }
 
 // Tail iterates over the entries of one shard's log, until its end, or with Follow for ever; an error ends it. An entry is released when
@@ -277,76 +223,69 @@ func (t *Tailer) wait(ctx context.Context, what string, issue func(*C.WeirTailer
 
 // Position returns the position that Next will read; 0 = the oldest, not looked up yet, or the tailer is closed.
 func (t *Tailer) Position() uint64 {
-	if t.sought.Load() {
-		return t.target.Load()
-	}
 	p, err := t.use()
 	if err != nil {
 		return 0
 	}
 	defer t.h.put()
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.asked {
+		return t.place
+	}
 	return uint64(C.weir_tailer_position(p))
 }
 
 // Seek makes position the next to be read, also for a call of Next that waits; 0 is the oldest there is.
 func (t *Tailer) Seek(position uint64) error {
-	select {
-	case <-t.turn: // nobody is in Next
-		if t.left != nil {
-			t.target.Store(position)
-			t.sought.Store(true)
-		}
-		defer func() { t.turn <- struct{}{} }()
-	default:
-	}
-	return t.seek(position)
-}
-
-func (t *Tailer) seek(position uint64) error {
 	p, err := t.use()
 	if err != nil {
 		return err
 	}
 	defer t.h.put()
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.asked {
+		t.place, t.sought = position, true
+	}
+	return seek(p, position)
+}
+
+func seek(p *C.WeirTailer, position uint64) error {
 	var cErr *C.WeirError
 	return takeError(C.weir_tailer_seek(p, C.uint64_t(position), &cErr), cErr)
 }
 
-// Interrupt ends a waiting Next with ErrCancelled; if none waits, the next one that would. Contexts do this by themselves.
+// Interrupt ends a waiting Next with ErrCancelled; if none waits, the next one that would. A context that ends needs no such help.
 func (t *Tailer) Interrupt() {
-	t.interrupted.Store(true)
-	t.interrupt()
-}
-
-func (t *Tailer) interrupt() {
 	if p, err := t.use(); err == nil {
 		C.weir_tailer_interrupt(p)
 		t.h.put()
 	}
 }
 
-// giveUp drops the call that was left, if nobody is in Next; who is does it on leaving. For a tailer that is closed.
-func (t *Tailer) giveUp() {
-	select {
-	case <-t.turn:
-		if c := t.left; c != nil {
-			t.left = nil
-			c.giveUp()
-		}
-		t.turn <- struct{}{}
-	default:
+// enter takes the turn from Next for what else reads from the tailer; pull.leave ends it.
+func (t *Tailer) enter() error {
+	if t.pull.enterIdle() {
+		return nil
 	}
+	return newError(CodeInvalidArgument, ActionFix, "a call of Next of the "+t.h.name+
+		" is under way or was given up, and its entry is not to be lost: let Next return it first, or open another tailer from Position")
 }
 
 // Stream exports the batches of all entries from the tailer's position on as a stream in the C stream interface, for another library: see
 // Reader, which is the one for Go. Its calls block the thread that makes them; Interrupt and Close end one that waits. The receiver is to
-// release it.
+// release it. It is ErrInvalidArgument while a call of Next is under way, or was given up and not made again.
 func (t *Tailer) Stream(out *cdata.CArrowArrayStream) error {
 	p, err := t.use()
 	if err != nil {
 		return err
 	}
 	defer t.h.put()
+	if err := t.enter(); err != nil {
+		return err
+	}
+	defer t.pull.leave()
 	s := newStream()
 	defer freeStream(s)
 	var cErr *C.WeirError
@@ -368,6 +307,5 @@ func (t *Tailer) Close() error {
 	err = takeError(C.weir_tailer_close(p, &cErr), cErr)
 	t.h.put()
 	t.h.close()
-	t.giveUp()
 	return err
 }

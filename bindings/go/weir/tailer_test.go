@@ -25,7 +25,9 @@ func TestNextOnEitherThread(t *testing.T) {
 	readingNow.Add(mostReadingNow)
 	defer readingNow.Add(-mostReadingNow)
 	tl := f.tailer(t)
-	if _, _, found := tl.now(); found {
+	p := val(tl.use())(t)
+	defer tl.h.put()
+	if _, _, found := tl.now(p); found {
 		t.Error("one thread more than the most reads")
 	}
 	if ids := f.ids(t); !slices.Equal(ids, numbers(100)) {
@@ -38,14 +40,14 @@ func TestNextLooksRarelyWhereItWaits(t *testing.T) {
 	f := onDisk(t)
 	a := f.appender(t)
 	tl := f.tailer(t, Follow())
-	<-tl.turn // as in Next
-	defer func() { tl.turn <- struct{}{} }()
+	p := val(tl.use())(t) // as in Next
+	defer tl.h.put()
 	looks := 0
 	for range 1000 {
-		if tl.pauses == 0 {
+		if tl.pull.looks.pauses.Load() == 0 {
 			looks++
 		}
-		if entry, err, found := tl.now(); found {
+		if entry, err, found := tl.now(p); found {
 			t.Fatalf("in an empty log there is %v, %v", entry, err)
 		}
 	}
@@ -58,7 +60,7 @@ func TestNextLooksRarelyWhereItWaits(t *testing.T) {
 	calls := 0
 	for position := uint64(1); position <= 3; {
 		calls++
-		entry, err, found := tl.now()
+		entry, err, found := tl.now(p)
 		ok(t, err)
 		if !found {
 			continue

@@ -5,7 +5,6 @@ import "C"
 
 import (
 	"context"
-	"sync"
 	"sync/atomic"
 	"time"
 	"unsafe"
@@ -35,7 +34,7 @@ type Writer struct {
 	epoch   uint64
 	shard   string
 
-	closing sync.Mutex
+	closing closing
 	final   atomic.Pointer[writerEnd]
 }
 
@@ -47,7 +46,6 @@ type writerEnd struct {
 	noTables error
 	durable  uint64
 	manifest *Manifest
-	err      error
 }
 
 // OpenWriter opens a writer: it claims the shard, which fences the writer before, and makes the shard if it does not exist. Options and
@@ -200,22 +198,12 @@ func manifestOf(writer *C.WeirWriter) (*Manifest, error) {
 // whose rows are in the log and come back when the shard is opened again. Closing again returns the same.
 func (w *Writer) Close() error { return w.CloseContext(context.Background()) }
 
-// CloseContext is Close that waits no longer than the context allows. If that ends first, puts are refused, the writer is not closed yet,
-// and Close is to be called again, or Abort.
+// CloseContext is Close that waits no longer than the context allows. If that ends first, or has ended, puts are refused, the writer is not
+// closed yet, and Close is to be called again, or Abort.
 func (w *Writer) CloseContext(ctx context.Context) error {
-	w.closing.Lock() // one closes, the others get its result
-	defer w.closing.Unlock()
-	if end := w.final.Load(); end != nil {
-		return end.err
-	}
-	_, err := w.wait(ctx, "the closing", func(writer *C.WeirWriter, done C.WeirCompletion, cErr **C.WeirError) C.WeirStatus {
-		return C.weir_writer_close_async(writer, done, cErr)
-	})
-	if ctx.Err() != nil && isContext(err) {
-		return err
-	}
-	w.finish(err)
-	return err
+	return w.closing.close(ctx, w.h, func(p unsafe.Pointer, done C.WeirCompletion, cErr **C.WeirError) C.WeirStatus {
+		return C.weir_writer_close_async((*C.WeirWriter)(p), done, cErr)
+	}, w.keep)
 }
 
 // isContext reports whether the error is that of a context that ended.
@@ -234,29 +222,23 @@ func (w *Writer) Abort() error {
 	var cErr *C.WeirError
 	err = takeError(C.weir_writer_abort(writer, &cErr), cErr)
 	w.h.put()
-	// A Close that waits ends now, and finishes the writer itself.
-	w.closing.Lock()
-	defer w.closing.Unlock()
-	if w.final.Load() == nil {
-		w.finish(nil)
-	}
+	w.closing.finish(w.h, w.keep) // a Close that waits ends, too
 	return err
 }
 
-// finish keeps what a closed writer still answers, and frees it when the last call has returned. Under the closing lock.
-func (w *Writer) finish(result error) {
+// keep keeps what a closed writer still answers.
+func (w *Writer) keep() {
 	writer, err := w.use()
 	if err != nil {
 		return
 	}
-	end := &writerEnd{err: result, durable: uint64(C.weir_writer_durable_position(writer))}
+	defer w.h.put()
+	end := &writerEnd{durable: uint64(C.weir_writer_durable_position(writer))}
 	end.stats, _ = statsOf(writer)
 	end.memory, _ = memoryOf(writer)
 	end.tables, end.noTables = memTableStatsOf(writer)
 	end.manifest, _ = manifestOf(writer)
-	w.h.put()
 	w.final.Store(end)
-	w.h.close()
 }
 
 func (w *Writer) end() *writerEnd {
