@@ -3,6 +3,7 @@
 # runs in turns, the median of the rounds. PROGRAM is a command; it is run as `PROGRAM DIR put|durable|tail` and prints lines `name value`:
 #
 #   put_ns            ns per put of a prepared 20-row batch that is only admitted; put_c_ns: the C call's, if measured in the same process
+#   put_arrow_ns      the same of batches that the Arrow library exported, whose release is a function of that library's
 #   put_export_ns     ns of the Arrow library's own export of that batch
 #   durable_per_s     durable puts a second of many callers (C and C++: 16 threads; else 1,000 goroutines or virtual threads)
 #   durable_threads   threads that took, above those of the idle runtime
@@ -73,6 +74,11 @@ awk -v cores="$(getconf _NPROCESSORS_ONLN)" -v json="$work/json" '
         beside = has(name, "put_c_ns") ? median(name, "put_c_ns") : median("c", "put_ns")
         if (name == "c") figure("bind.c.put", own, "ns", "", own, "")
         else figure("bind." name ".put", own - beside, "ns", beside, own - beside, name == "cpp" ? "<=20" : managed ? "<=500" : "")
+      }
+      if (has(name, "put_arrow_ns")) {
+        own = median(name, "put_arrow_ns")
+        beside = median("c", "put_ns")
+        figure("bind." name ".put_arrow", own - beside, "ns", beside, own - beside, "")
       }
       if (has(name, "put_export_ns")) figure("bind." name ".export", median(name, "put_export_ns"), "ns", "", median(name, "put_export_ns"), "")
       if (has(name, "durable_per_s")) {

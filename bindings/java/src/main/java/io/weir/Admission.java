@@ -4,6 +4,7 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.concurrent.CompletableFuture;
 import org.apache.arrow.c.ArrowArray;
+import org.apache.arrow.c.ArrowArrayStream;
 
 /** How a writer is given batches to put and keys to delete: in the form that suits the thread. */
 final class Admission {
@@ -37,30 +38,30 @@ final class Admission {
     abstract int callAsync(MemorySegment writer, MemorySegment array, MemorySegment schema, MemorySegment completion, MemorySegment error);
   }
 
-  private final Writer writer;
+  private final Putting writer;
   private final boolean durable;
 
-  Admission(Writer writer, boolean durable) {
+  Admission(Putting writer, boolean durable) {
     this.writer = writer;
     this.durable = durable;
   }
 
   /** What can be given again, if there is no room for it. */
   Ack settle(Verb verb, Source source, long timeoutMs) {
-    if (!Thread.currentThread().isVirtual()) {
+    if (!Waiting.parks(timeoutMs)) {
       Waiting.check();
       return block(verb, source, timeoutMs);
     }
     Waiting.Deadline deadline = new Waiting.Deadline(timeoutMs);
     while (true) { // without holding the carrier
       try {
-        return durable ? awaitDurable(start(verb, source), deadline.left()) : block(verb, source, 0);
+        return durable ? awaitDurable(verb, source, deadline.left()) : block(verb, source, 0);
       } catch (BackpressureException refused) {
         if (deadline.left() == 0) {
           throw refused;
         }
         try {
-          Waiting.await(writer.waitCapacityAsync(refused.bytes()), deadline.left(), Status.TIMED_OUT, "waiting for room");
+          Waiting.await(waitCapacity(refused.bytes()), deadline.left(), Status.TIMED_OUT, "waiting for room");
         } catch (TimedOutException late) {
           throw refused;
         }
@@ -72,13 +73,13 @@ final class Admission {
   Ack settle(Verb verb, ArrowArray array, long timeoutMs) {
     try {
       Waiting.check();
-      if (Thread.currentThread().isVirtual()) {
+      if (Waiting.parks(timeoutMs)) {
         Waiting.Deadline deadline = new Waiting.Deadline(timeoutMs);
         long limit = crowded();
-        if (limit > 0 && timeoutMs != 0) {
-          Waiting.await(writer.waitCapacityAsync(limit / 2), timeoutMs, Status.BACKPRESSURE, "waiting for room");
+        if (limit > 0) {
+          Waiting.await(waitCapacity(limit / 2), timeoutMs, Status.BACKPRESSURE, "waiting for room");
         }
-        return durable ? awaitDurable(start(verb, Source.of(array)), deadline.left()) : block(verb, Source.of(array), 0);
+        return durable ? awaitDurable(verb, Source.of(array), deadline.left()) : block(verb, Source.of(array), 0);
       }
       return block(verb, Batches.address(array), MemorySegment.NULL, timeoutMs);
     } finally {
@@ -106,14 +107,33 @@ final class Admission {
 
   /** The future completes when it is durable. */
   CompletableFuture<Ack> start(Verb verb, Source source) {
-    try {
-      return source.with(
-          (array, schema) ->
-              writer.start(
-                  Decoder.ACK, (pointer, completion, error) -> verb.callAsync(pointer, array, schema, completion, error)));
-    } catch (WeirException e) {
-      return CompletableFuture.failedFuture(e);
+    return source.start(
+        (array, schema) ->
+            writer.start(Decoder.ACK, (pointer, completion, error) -> verb.callAsync(pointer, array, schema, completion, error)));
+  }
+
+  /** A stream is read by the library, which waits for room by itself. */
+  Ack settle(ArrowArrayStream stream, long timeoutMs) {
+    if (Waiting.parks(timeoutMs)) {
+      Waiting.checkInterrupted("nothing was put");
+      return Waiting.await(
+          start(stream), timeoutMs, Status.TIMED_OUT, Status.OUTCOME_UNKNOWN, "batches of a stream were accepted or may still be");
     }
+    return writer.block(
+        timeoutMs,
+        Decoder.ACK,
+        (pointer, timeout, s) -> Native.weir_writer_put_stream(pointer, Batches.address(stream), timeout, s.ack, s.error));
+  }
+
+  CompletableFuture<Ack> start(ArrowArrayStream stream) {
+    return writer.start(
+        Decoder.ACK,
+        (pointer, completion, error) -> Native.weir_writer_put_stream_async(pointer, Batches.address(stream), completion, error));
+  }
+
+  private CompletableFuture<Void> waitCapacity(long bytes) {
+    return writer.start(
+        Decoder.NOTHING, (pointer, completion, error) -> Native.weir_writer_wait_capacity_async(pointer, bytes, completion, error));
   }
 
   /** The limit on pending bytes, if more than half of it is taken; else 0. */
@@ -134,7 +154,14 @@ final class Admission {
     }
   }
 
-  private static Ack awaitDurable(CompletableFuture<Ack> future, long timeoutMs) {
-    return Waiting.await(future, timeoutMs, Status.OUTCOME_UNKNOWN, "what was given was accepted and may still become durable");
+  /** Whose wait ends after it was accepted is told so, also if it is by an interrupt. */
+  private Ack awaitDurable(Verb verb, Source source, long timeoutMs) {
+    Waiting.checkInterrupted("nothing was accepted");
+    return Waiting.await(
+        start(verb, source),
+        timeoutMs,
+        Status.OUTCOME_UNKNOWN,
+        Status.OUTCOME_UNKNOWN,
+        "what was given was accepted and may still become durable");
   }
 }

@@ -12,10 +12,15 @@ import org.apache.arrow.vector.dictionary.DictionaryProvider;
  * take turns. What {@link Writer} says of batches holds here, too.
  */
 public final class Appender extends OpenHandle implements AutoCloseable {
-  static final Decoder<Appender> DECODER = (raw, ack) -> new Appender(MemorySegment.ofAddress(raw));
+  private final SchemaCheck schema;
 
-  Appender(MemorySegment pointer) {
+  private Appender(MemorySegment pointer, SchemaCheck schema) {
     super(pointer);
+    this.schema = schema;
+  }
+
+  static Decoder<Appender> decoder(SchemaCheck schema) {
+    return (raw, ack) -> new Appender(MemorySegment.ofAddress(raw), schema);
   }
 
   @Override
@@ -34,10 +39,11 @@ public final class Appender extends OpenHandle implements AutoCloseable {
    * @param root the batch, of the appender's schema
    * @return the entry's position
    * @throws InvalidDataException and {@link SchemaMismatchException}: nothing was written, and the appender goes on
+   * @throws OutcomeUnknownException if the virtual thread was interrupted while it waited: the entry may be in the log or still appear in it
    * @throws FencedException and {@link PoisonedException}: for ever
    */
   public long append(VectorSchemaRoot root) {
-    return append(root, null, Waiting.FOREVER);
+    return append(Source.of(root, null, schema), Waiting.FOREVER);
   }
 
   /**
@@ -49,7 +55,7 @@ public final class Appender extends OpenHandle implements AutoCloseable {
    * @throws TimedOutException if it took longer: the entry may be in the log or still appear in it; later appends go after it
    */
   public long append(VectorSchemaRoot root, Duration timeout) {
-    return append(root, null, Waiting.millis(timeout));
+    return append(Source.of(root, null, schema), Waiting.millis(timeout));
   }
 
   /**
@@ -60,26 +66,17 @@ public final class Appender extends OpenHandle implements AutoCloseable {
    * @return the entry's position
    */
   public long append(VectorSchemaRoot root, DictionaryProvider dictionaries) {
-    return append(root, dictionaries, Waiting.FOREVER);
-  }
-
-  private long append(VectorSchemaRoot root, DictionaryProvider dictionaries, long timeoutMs) {
-    if (Thread.currentThread().isVirtual()) { // the scratch must not stay taken while the thread waits
-      return Waiting.await(appendAsync(root, dictionaries), timeoutMs, Status.TIMED_OUT, "appending");
-    }
-    try (Scratch scratch = Scratch.take()) {
-      return append(ArrowArray.wrap(Batches.export(root, dictionaries, scratch).address()), timeoutMs);
-    }
+    return append(Source.of(root, dictionaries, schema), Waiting.FOREVER);
   }
 
   /**
-   * Appends a batch that was exported.
+   * Appends a batch that was exported. It has no schema with it: that it is of the appender's is checked as far as its buffers show it.
    *
    * @param array the batch; consumed
    * @return the entry's position
    */
   public long append(ArrowArray array) {
-    return append(array, Waiting.FOREVER);
+    return append(Source.of(array), Waiting.FOREVER);
   }
 
   /**
@@ -90,21 +87,31 @@ public final class Appender extends OpenHandle implements AutoCloseable {
    * @return the entry's position
    */
   public long append(ArrowArray array, Duration timeout) {
-    return append(array, Waiting.millis(timeout));
+    return append(Source.of(array), Waiting.millis(timeout));
   }
 
-  private long append(ArrowArray array, long timeoutMs) {
-    try {
-      return run(
-          "appending",
-          timeoutMs,
-          Decoder.NUMBER,
-          (appender, timeout, s) -> Native.weir_appender_append(appender, Batches.address(array), timeout, s.out, s.error),
-          (appender, completion, error) -> Native.weir_appender_append_async(appender, Batches.address(array), completion, error));
-    } catch (WeirException e) {
-      Batches.discard(array); // if it did not come to the call
-      throw e;
+  private long append(Source batch, long timeoutMs) {
+    if (Waiting.parks(timeoutMs)) {
+      CompletableFuture<Long> future =
+          batch.with(
+              (array, none) -> {
+                Waiting.checkInterrupted("nothing was appended");
+                return start(array);
+              });
+      return Waiting.await(
+          future, timeoutMs, Status.TIMED_OUT, Status.OUTCOME_UNKNOWN, "an entry was handed to the appender and may be in the log");
     }
+    return batch.with(
+        (array, none) ->
+            block(
+                timeoutMs,
+                Decoder.NUMBER,
+                (appender, timeout, s) -> Native.weir_appender_append(appender, array, timeout, s.out, s.error)));
+  }
+
+  private CompletableFuture<Long> start(MemorySegment array) {
+    return start(
+        Decoder.NUMBER, (appender, completion, error) -> Native.weir_appender_append_async(appender, array, completion, error));
   }
 
   /**
@@ -114,13 +121,7 @@ public final class Appender extends OpenHandle implements AutoCloseable {
    * @return the entry's position
    */
   public CompletableFuture<Long> appendAsync(VectorSchemaRoot root) {
-    return appendAsync(root, null);
-  }
-
-  private CompletableFuture<Long> appendAsync(VectorSchemaRoot root, DictionaryProvider dictionaries) {
-    try (Scratch scratch = Scratch.take()) {
-      return appendAsync(ArrowArray.wrap(Batches.export(root, dictionaries, scratch).address()));
-    }
+    return Source.of(root, null, schema).start((array, none) -> start(array));
   }
 
   /**
@@ -130,14 +131,7 @@ public final class Appender extends OpenHandle implements AutoCloseable {
    * @return the entry's position
    */
   public CompletableFuture<Long> appendAsync(ArrowArray array) {
-    CompletableFuture<Long> future =
-        start(
-            Decoder.NUMBER,
-            (appender, completion, error) -> Native.weir_appender_append_async(appender, Batches.address(array), completion, error));
-    if (future.isCompletedExceptionally()) {
-      Batches.discard(array); // if it did not come to the call
-    }
-    return future;
+    return Source.of(array).start((given, none) -> start(given));
   }
 
   /**
@@ -191,7 +185,10 @@ public final class Appender extends OpenHandle implements AutoCloseable {
     }
   }
 
-  /** Waits for an append that is under way, lets go of the shard, and frees the appender. Closing again does nothing. */
+  /**
+   * Waits for an append that is under way, lets go of the shard, and frees the appender. An interrupt does not end the wait. Closing again does
+   * nothing.
+   */
   @Override
   public void close() {
     Waiting.check();
@@ -213,19 +210,11 @@ public final class Appender extends OpenHandle implements AutoCloseable {
   }
 
   private void close(long timeoutMs) {
-    try {
-      run(
-          "closing an appender",
-          timeoutMs,
-          Decoder.NOTHING,
-          (appender, timeout, s) -> Native.weir_appender_close(appender, timeout, s.error),
-          (appender, completion, error) -> Native.weir_appender_close_async(appender, completion, error));
-      shut();
-    } catch (ClosedException e) {
-      if (!isShut()) {
-        throw e;
-      }
-    }
+    finish(
+        "closing an appender",
+        timeoutMs,
+        (appender, timeout, s) -> Native.weir_appender_close(appender, timeout, s.error),
+        (appender, completion, error) -> Native.weir_appender_close_async(appender, completion, error));
   }
 
   /**

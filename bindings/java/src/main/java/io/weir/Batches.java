@@ -42,11 +42,13 @@ final class Batches {
 
   /** Calls `body` with the schema as a C struct; with null for null. */
   static <T> T withSchema(Schema schema, Function<ArrowSchema, T> body) {
-    if (schema == null) {
-      return body.apply(null);
-    }
+    return schema == null ? body.apply(null) : withSchema(schema, null, body);
+  }
+
+  /** The same of a schema that may have dictionaries. */
+  static <T> T withSchema(Schema schema, DictionaryProvider dictionaries, Function<ArrowSchema, T> body) {
     try (ArrowSchema struct = ArrowSchema.allocateNew(own())) {
-      Data.exportSchema(own(), schema, null, struct);
+      Data.exportSchema(own(), schema, dictionaries, struct);
       try {
         return body.apply(struct);
       } finally {

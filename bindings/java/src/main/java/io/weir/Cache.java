@@ -145,7 +145,7 @@ public final class Cache extends OpenHandle implements AutoCloseable {
   }
 
   private CacheValue getOrInsert(CacheKey key, CacheLoader loader, long timeoutMs) {
-    if (Thread.currentThread().isVirtual()) {
+    if (Waiting.parks(timeoutMs)) {
       return Waiting.await(getOrInsertAsync(key, loader), timeoutMs, Status.TIMED_OUT, "loading a value");
     }
     CacheUpcalls.Loading loading = new CacheUpcalls.Loading(Objects.requireNonNull(loader, "loader"));

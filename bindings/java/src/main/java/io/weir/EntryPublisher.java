@@ -2,6 +2,7 @@ package io.weir;
 
 import java.lang.foreign.MemorySegment;
 import java.util.Objects;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.Executor;
 import java.util.concurrent.Flow;
@@ -69,14 +70,15 @@ final class EntryPublisher implements Flow.Publisher<Entry> {
   private record End(Throwable error) {}
 
   /** One subscriber: events come on the draining thread, and are handed on in order, one at a time, by the executor. */
-  private final class Delivery implements Flow.Subscription, Completions.Expected, Runnable {
+  final class Delivery implements Flow.Subscription, Completions.Expected, Runnable {
     private final Flow.Subscriber<? super Entry> subscriber;
     private final ConcurrentLinkedQueue<Object> events = new ConcurrentLinkedQueue<>();
 
     /** How many reasons there are to look at the events; who raises it from 0 has them handed on. 1 at first: until onSubscribe. */
     private final AtomicInteger reasons = new AtomicInteger(1);
 
-    private volatile Subscription subscription;
+    /** There before the subscriber hears of anything; the library's last event may be faster. */
+    private final CompletableFuture<Subscription> subscription = new CompletableFuture<>();
 
     /** Whether the subscriber wants nothing any more, or was told the end. */
     private volatile boolean done;
@@ -96,7 +98,7 @@ final class EntryPublisher implements Flow.Publisher<Entry> {
           completions.forget(token);
           scratch.check(status);
         }
-        subscription = new Subscription(scratch.outPointer());
+        subscription.complete(new Subscription(scratch.outPointer()));
       } finally {
         tailer.release();
       }
@@ -141,16 +143,17 @@ final class EntryPublisher implements Flow.Publisher<Entry> {
     }
 
     private void call(Call call) {
+      Subscription made = subscription.join();
       MemorySegment pointer;
       try {
-        pointer = subscription.acquire();
+        pointer = made.acquire();
       } catch (ClosedException ended) {
         return;
       }
       try {
         call.on(pointer);
       } finally {
-        subscription.release();
+        made.release();
       }
     }
 
@@ -160,7 +163,7 @@ final class EntryPublisher implements Flow.Publisher<Entry> {
         handOn(new Entry(MemorySegment.ofAddress(raw), tailer.schemas));
         return false;
       }
-      subscription.shut();
+      subscription.thenAccept(Subscription::shut);
       handOn(new End(error));
       return true;
     }
@@ -216,7 +219,7 @@ final class EntryPublisher implements Flow.Publisher<Entry> {
     private void end(End end) {
       boolean told = done;
       done = true;
-      if (subscription.isShut()) {
+      if (subscription.join().isShut()) {
         tailer.subscribed.set(false);
       }
       if (told) {

@@ -3,6 +3,7 @@ package io.weir;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.EnumSet;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicInteger;
@@ -22,7 +23,8 @@ import org.apache.arrow.vector.types.pojo.Schema;
 
 /**
  * A batch of C's whose columns have neither children nor dictionaries, as most have, taken over without copying: column by column, where
- * arrow-java's own import makes a vector of structs around them first. All buffers of a batch keep it alive; the last lets go of it.
+ * arrow-java's own import makes a vector of structs around them first. All buffers of a batch keep it alive; the last lets go of it. Those that
+ * lie side by side, as all of an entry do, are one allocation to arrow-java, whose books cost more than the rest.
  */
 final class FlatBatch {
   /** Types whose vectors have a width of their own, or offsets of 32 bits. */
@@ -41,102 +43,130 @@ final class FlatBatch {
   private static final long CHILDREN = 48;
   private static final long RELEASE = 64;
 
-  private final AtomicInteger buffers = new AtomicInteger(1);
+  /** What lies between buffers that lie side by side, at most: Arrow aligns to 64 bytes. */
+  private static final long GAP = 64;
+
+  private static final MemorySegment MEMORY = MemorySegment.NULL.reinterpret(Long.MAX_VALUE);
+
+  private final AtomicInteger shares = new AtomicInteger(1);
   private final BufferAllocator allocator;
 
   /** The struct, which may lie anywhere when it is released. */
   private final byte[] moved;
 
-  private FlatBatch(MemorySegment batch, BufferAllocator allocator) {
+  /** The buffers of all columns, each as its address and its size. */
+  private final long[] buffers;
+
+  private int used;
+
+  /** What all buffers are slices of; null if they lie apart. */
+  private ArrowBuf whole;
+
+  /** The validity of columns without nulls that have none. */
+  private ArrowBuf valid;
+
+  private FlatBatch(long batch, int columns, BufferAllocator allocator) {
     this.allocator = allocator;
-    moved = batch.toArray(ValueLayout.JAVA_BYTE);
-    batch.set(ValueLayout.JAVA_LONG, RELEASE, 0);
+    buffers = new long[columns * 6];
+    moved = new byte[(int) SIZE];
+    MemorySegment.copy(MEMORY, ValueLayout.JAVA_BYTE, batch, moved, 0, moved.length);
+    MEMORY.set(ValueLayout.JAVA_LONG, batch + RELEASE, 0);
+  }
+
+  private static long number(long struct, long field) {
+    return MEMORY.get(ValueLayout.JAVA_LONG, struct + field);
   }
 
   /** Imports a batch, which is moved out of the struct; null, and nothing was done, if it is not one of this kind. */
   static VectorSchemaRoot take(ArrowArray array, Schema schema, BufferAllocator allocator) {
-    MemorySegment batch = Batches.address(array).reinterpret(SIZE);
+    long batch = array.memoryAddress();
     List<Field> fields = schema.getFields();
-    if (batch.get(ValueLayout.JAVA_LONG, N_CHILDREN) != fields.size() || batch.get(ValueLayout.JAVA_LONG, OFFSET) != 0) {
+    int columns = fields.size();
+    if (number(batch, N_CHILDREN) != columns || number(batch, OFFSET) != 0) {
       return null;
     }
-    MemorySegment children = batch.get(ValueLayout.ADDRESS, CHILDREN).reinterpret(8L * fields.size());
-    int rows = Math.toIntExact(batch.get(ValueLayout.JAVA_LONG, LENGTH));
-    for (int i = 0; i < fields.size(); i++) {
-      if (!isFlat(fields.get(i), child(children, i), rows)) {
+    long children = number(batch, CHILDREN);
+    int rows = Math.toIntExact(number(batch, LENGTH));
+    for (int i = 0; i < columns; i++) {
+      if (!isFlat(fields.get(i), number(children, 8L * i), rows)) {
         return null;
       }
     }
-    FlatBatch own = new FlatBatch(batch, allocator);
-    List<FieldVector> vectors = new ArrayList<>(fields.size());
+    FlatBatch own = new FlatBatch(batch, columns, allocator);
+    List<FieldVector> vectors = new ArrayList<>(columns);
     try {
-      for (int i = 0; i < fields.size(); i++) {
+      for (int i = 0; i < columns; i++) {
         FieldVector vector = fields.get(i).createVector(allocator);
         vectors.add(vector);
-        own.load(vector, child(children, i));
+        own.find(vector, number(children, 8L * i), rows);
+      }
+      own.wrap();
+      for (int i = 0, at = 0; i < columns; i++) {
+        at = own.load(vectors.get(i), number(number(children, 8L * i), NULL_COUNT), rows, at);
       }
       return new VectorSchemaRoot(schema, vectors, rows);
     } catch (Throwable e) {
       vectors.forEach(FieldVector::close);
       throw e;
     } finally {
-      own.release();
+      own.close();
     }
   }
 
-  private static MemorySegment child(MemorySegment children, int index) {
-    return children.get(ValueLayout.ADDRESS, 8L * index).reinterpret(SIZE);
-  }
-
-  private static boolean isFlat(Field field, MemorySegment column, int rows) {
+  private static boolean isFlat(Field field, long column, int rows) {
     ArrowTypeID type = field.getType().getTypeID();
     long expected = type == ArrowTypeID.Utf8 || type == ArrowTypeID.Binary ? 3 : 2;
     return FLAT.contains(type)
         && field.getDictionary() == null
-        && column.get(ValueLayout.JAVA_LONG, LENGTH) == rows
-        && column.get(ValueLayout.JAVA_LONG, OFFSET) == 0
-        && column.get(ValueLayout.JAVA_LONG, N_BUFFERS) == expected;
+        && number(column, LENGTH) == rows
+        && number(column, OFFSET) == 0
+        && number(column, N_BUFFERS) == expected;
   }
 
-  private void load(FieldVector vector, MemorySegment column) {
-    long rows = column.get(ValueLayout.JAVA_LONG, LENGTH);
-    MemorySegment pointers = column.get(ValueLayout.ADDRESS, BUFFERS).reinterpret(8 * column.get(ValueLayout.JAVA_LONG, N_BUFFERS));
-    List<ArrowBuf> loaded = new ArrayList<>(3);
-    try {
-      boolean all = pointers.get(ValueLayout.JAVA_LONG, 0) == 0;
-      loaded.add(all ? null : buffer(pointers, 0, bits(rows)));
-      if (vector instanceof BaseVariableWidthVector) {
-        long offsets = 4 * (rows + 1);
-        loaded.add(buffer(pointers, 1, offsets));
-        int end = pointers.get(ValueLayout.ADDRESS, 8).reinterpret(offsets).get(ValueLayout.JAVA_INT_UNALIGNED, 4 * rows);
-        loaded.add(buffer(pointers, 2, end));
-      } else {
-        boolean bit = vector instanceof BitVector;
-        loaded.add(buffer(pointers, 1, bit ? bits(rows) : rows * ((BaseFixedWidthVector) vector).getTypeWidth()));
-      }
-      vector.loadFieldBuffers(new ArrowFieldNode(rows, column.get(ValueLayout.JAVA_LONG, NULL_COUNT)), loaded);
-    } finally {
-      for (ArrowBuf buffer : loaded) {
-        if (buffer != null) {
-          buffer.close(); // the vector has its own share
-        }
-      }
+  /** Notes where a column's buffers are. A size of 0 is that of one that is not there. */
+  private void find(FieldVector vector, long column, long rows) {
+    long pointers = number(column, BUFFERS);
+    note(pointers, 0, number(pointers, 0) == 0 ? 0 : bits(rows));
+    if (vector instanceof BaseVariableWidthVector) {
+      note(pointers, 1, 4 * (rows + 1));
+      note(pointers, 2, MEMORY.get(ValueLayout.JAVA_INT_UNALIGNED, number(pointers, 8) + 4 * rows));
+    } else {
+      note(pointers, 1, vector instanceof BitVector ? bits(rows) : rows * ((BaseFixedWidthVector) vector).getTypeWidth());
     }
+  }
+
+  private void note(long pointers, int index, long size) {
+    long address = number(pointers, 8L * index);
+    if (size != 0 && address == 0) {
+      throw new IllegalArgumentException("buffer " + index + " of a column has " + size + " bytes and is null");
+    }
+    buffers[used++] = address;
+    buffers[used++] = size;
   }
 
   private static long bits(long rows) {
     return (rows + 7) / 8;
   }
 
-  private ArrowBuf buffer(MemorySegment pointers, int index, long size) {
-    long address = pointers.get(ValueLayout.JAVA_LONG, 8L * index);
-    if (size == 0) {
-      return allocator.getEmpty();
+  /** Makes one allocation of all buffers, if nothing else lies between them. */
+  private void wrap() {
+    long first = Long.MAX_VALUE;
+    long end = 0;
+    long room = 0;
+    for (int i = 0; i < used; i += 2) {
+      if (buffers[i + 1] != 0) {
+        first = Math.min(first, buffers[i]);
+        end = Math.max(end, buffers[i] + buffers[i + 1]);
+        room += buffers[i + 1] + GAP;
+      }
     }
-    if (address == 0) {
-      throw new IllegalArgumentException("buffer " + index + " of a column has " + size + " bytes and is null");
+    if (room != 0 && end - first <= room) {
+      whole = share(first, end - first);
     }
-    buffers.incrementAndGet();
+  }
+
+  private ArrowBuf share(long address, long size) {
+    shares.incrementAndGet();
     Share share = new Share(size, address);
     try {
       return allocator.wrapForeignAllocation(share);
@@ -146,7 +176,49 @@ final class FlatBatch {
     }
   }
 
-  /** Of one buffer. */
+  /** Gives a vector its buffers, those from `at` on; where the next one's are. */
+  private int load(FieldVector vector, long nulls, long rows, int at) {
+    int end = at + (vector instanceof BaseVariableWidthVector ? 6 : 4);
+    boolean full = buffers[at + 1] == 0;
+    ArrowBuf[] loaded = new ArrowBuf[(end - at) / 2];
+    try {
+      loaded[0] = full ? allValid(rows) : buffer(at);
+      for (int i = 1; i < loaded.length; i++) {
+        loaded[i] = buffer(at + 2 * i);
+      }
+      vector.loadFieldBuffers(new ArrowFieldNode(rows, full ? 0 : nulls), Arrays.asList(loaded));
+    } finally {
+      for (int i = full ? 1 : 0; whole == null && i < loaded.length; i++) {
+        if (loaded[i] != null) {
+          loaded[i].close(); // the vector has its own share
+        }
+      }
+    }
+    return end;
+  }
+
+  private ArrowBuf buffer(int at) {
+    long size = buffers[at + 1];
+    if (size == 0) {
+      return allocator.getEmpty();
+    }
+    return whole == null ? share(buffers[at], size) : whole.slice(buffers[at] - whole.memoryAddress(), size);
+  }
+
+  /** One for all columns of the batch; arrow-java would make one for each. */
+  private ArrowBuf allValid(long rows) {
+    if (valid == null && rows != 0) {
+      valid = allocator.buffer(bits(rows));
+      valid.setOne(0, bits(rows));
+      if (rows % 8 != 0) {
+        valid.setByte(rows / 8, (1 << rows % 8) - 1);
+      }
+      valid.writerIndex(bits(rows));
+    }
+    return valid;
+  }
+
+  /** Of what is allocated. */
   private final class Share extends ForeignAllocation {
     private boolean released;
 
@@ -163,8 +235,19 @@ final class FlatBatch {
     }
   }
 
+  /** Gives up what the vectors have shares of by now. */
+  private void close() {
+    if (whole != null) {
+      whole.close();
+    }
+    if (valid != null) {
+      valid.close();
+    }
+    release();
+  }
+
   private void release() {
-    if (buffers.decrementAndGet() == 0) {
+    if (shares.decrementAndGet() == 0) {
       try (Scratch scratch = Scratch.take()) {
         MemorySegment.copy(moved, 0, scratch.array, ValueLayout.JAVA_BYTE, 0, moved.length);
         ArrowArray.wrap(scratch.array.address()).release();

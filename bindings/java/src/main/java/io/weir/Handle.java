@@ -123,11 +123,11 @@ abstract class Handle {
   }
 
   /**
-   * A blocking call in the form that suits the thread: a virtual one waits for the future, so that its carrier is free; any other calls
-   * straight, which is fastest.
+   * A blocking call in the form that suits the thread: a virtual one waits for the future, so that its carrier is free; any other, and one
+   * that may not wait, calls straight, which is fastest.
    */
   final <T> T run(String what, long timeoutMs, Decoder<T> decoder, Blocking blocking, Async async) {
-    if (!Thread.currentThread().isVirtual()) {
+    if (!Waiting.parks(timeoutMs)) {
       return block(timeoutMs, decoder, blocking);
     }
     return Waiting.await(start(decoder, async), timeoutMs, Status.TIMED_OUT, what);

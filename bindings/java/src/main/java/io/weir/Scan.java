@@ -112,7 +112,7 @@ public final class Scan extends OpenHandle implements AutoCloseable, Iterable<Ve
   }
 
   private VectorSchemaRoot next(long timeoutMs) {
-    if (Thread.currentThread().isVirtual() || reads.busy()) {
+    if (Waiting.parks(timeoutMs) || reads.busy()) {
       schema();
       return Waiting.await(reads.next(), timeoutMs, Status.TIMED_OUT, "reading the next rows");
     }

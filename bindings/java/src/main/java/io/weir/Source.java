@@ -1,6 +1,7 @@
 package io.weir;
 
 import java.lang.foreign.MemorySegment;
+import java.util.concurrent.CompletableFuture;
 import org.apache.arrow.c.ArrowArray;
 import org.apache.arrow.vector.VectorSchemaRoot;
 import org.apache.arrow.vector.dictionary.DictionaryProvider;
@@ -15,11 +16,23 @@ interface Source {
   /** Makes a call with the array as a C struct. */
   <T> T with(Body<T> body);
 
-  /** A batch of Java's, without its schema. */
-  static Source of(VectorSchemaRoot root, DictionaryProvider dictionaries) {
+  /** Makes a call that does not wait; what is wrong with the batch is in the future, too. */
+  default <T> CompletableFuture<T> start(Body<CompletableFuture<T>> body) {
+    try {
+      return with(body);
+    } catch (WeirException e) {
+      return CompletableFuture.failedFuture(e);
+    }
+  }
+
+  /** A batch of Java's, without its schema, which is checked; null for what has none to check against. */
+  static Source of(VectorSchemaRoot root, DictionaryProvider dictionaries, SchemaCheck schema) {
     return new Source() {
       @Override
       public <T> T with(Body<T> body) {
+        if (schema != null) {
+          schema.check(root, dictionaries);
+        }
         try (Scratch scratch = Scratch.take()) {
           MemorySegment array = Batches.export(root, dictionaries, scratch);
           try {

@@ -154,11 +154,12 @@ public final class Spill extends OpenHandle implements AutoCloseable {
         out,
         (at, piece) -> {
           long from = offset + at;
-          if (Thread.currentThread().isVirtual()) {
-            return Staging.fill(piece, Waiting.await(readAtAsync(from, piece.byteSize()), deadline.left(), Status.TIMED_OUT, "reading a spill"));
+          long left = deadline.left();
+          if (Waiting.parks(left)) {
+            return Staging.fill(piece, Waiting.await(readAtAsync(from, piece.byteSize()), left, Status.TIMED_OUT, "reading a spill"));
           }
           return block(
-              deadline.left(),
+              left,
               Decoder.NUMBER,
               (spill, timeout, s) -> Native.weir_spill_read_at(spill, from, piece, piece.byteSize(), timeout, s.out, s.error));
         });

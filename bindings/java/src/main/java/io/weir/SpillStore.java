@@ -67,7 +67,7 @@ public final class SpillStore extends Handle implements AutoCloseable {
   public SpillWriter begin(SpillOptions options) {
     try (Arena arena = Arena.ofConfined()) {
       MemorySegment settings = options.encode(arena);
-      return get(SpillWriter.DECODER, (store, timeout, s) -> Native.weir_spill_begin(store, settings, s.out, s.error));
+      return get(SpillWriter.decoder(null), (store, timeout, s) -> Native.weir_spill_begin(store, settings, s.out, s.error));
     }
   }
 
@@ -89,7 +89,7 @@ public final class SpillStore extends Handle implements AutoCloseable {
    * @return the writer, to be finished or closed
    */
   public SpillWriter beginBatches(Schema schema, SpillOptions options) {
-    return Batches.withSchema(schema, struct -> beginBatches(struct, options));
+    return Batches.withSchema(schema, struct -> beginBatches(new SchemaCheck("spill", schema, struct), struct, options));
   }
 
   /**
@@ -100,10 +100,14 @@ public final class SpillStore extends Handle implements AutoCloseable {
    * @return the writer, to be finished or closed
    */
   public SpillWriter beginBatches(ArrowSchema schema, SpillOptions options) {
+    return beginBatches(new SchemaCheck("spill", null, schema), schema, options);
+  }
+
+  private SpillWriter beginBatches(SchemaCheck check, ArrowSchema schema, SpillOptions options) {
     try (Arena arena = Arena.ofConfined()) {
       MemorySegment settings = options.encode(arena);
       return get(
-          SpillWriter.DECODER,
+          SpillWriter.decoder(check),
           (store, timeout, s) -> Native.weir_spill_begin_batches(store, Batches.address(schema), settings, s.out, s.error));
     }
   }

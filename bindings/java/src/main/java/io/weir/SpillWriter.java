@@ -26,12 +26,17 @@ import org.apache.arrow.vector.ipc.ArrowReader;
  * <p>On a virtual thread a write is an asynchronous call that is waited for: if that wait is given up, the write may still be done.
  */
 public final class SpillWriter extends OpenHandle implements AutoCloseable {
-  static final Decoder<SpillWriter> DECODER = (raw, ack) -> new SpillWriter(MemorySegment.ofAddress(raw));
-
   private final Staging staging = new Staging();
+  private final SchemaCheck schema;
 
-  SpillWriter(MemorySegment pointer) {
+  private SpillWriter(MemorySegment pointer, SchemaCheck schema) {
     super(pointer);
+    this.schema = schema;
+  }
+
+  /** The schema is that of its batches; null for bytes. */
+  static Decoder<SpillWriter> decoder(SchemaCheck schema) {
+    return (raw, ack) -> new SpillWriter(MemorySegment.ofAddress(raw), schema);
   }
 
   @Override
@@ -217,6 +222,7 @@ public final class SpillWriter extends OpenHandle implements AutoCloseable {
    * Appends a batch. Only its own rows are written, not what it is a slice of.
    *
    * @param root the batch, of the writer's schema
+   * @throws SchemaMismatchException if it has another schema
    * @throws DiskCapExceededException if there is no room below a cap; nothing was written
    */
   public void write(VectorSchemaRoot root) {
@@ -230,22 +236,16 @@ public final class SpillWriter extends OpenHandle implements AutoCloseable {
    * @param dictionaries its dictionaries
    */
   public void write(VectorSchemaRoot root, DictionaryProvider dictionaries) {
-    if (Thread.currentThread().isVirtual()) {
-      Waiting.await(writeAsync(root, dictionaries), Waiting.FOREVER, Status.TIMED_OUT, "writing a batch to a spill");
-      return;
-    }
-    try (Scratch scratch = Scratch.take()) {
-      writeBlocking(ArrowArray.wrap(Batches.export(root, dictionaries, scratch).address()), Waiting.FOREVER);
-    }
+    write(Source.of(root, dictionaries, schema), Waiting.FOREVER);
   }
 
   /**
-   * Appends a batch that was exported.
+   * Appends a batch that was exported. It has no schema with it: that it is of the writer's is checked as far as its buffers show it.
    *
    * @param array the batch; consumed
    */
   public void write(ArrowArray array) {
-    write(array, Waiting.FOREVER);
+    write(Source.of(array), Waiting.FOREVER);
   }
 
   /**
@@ -256,26 +256,20 @@ public final class SpillWriter extends OpenHandle implements AutoCloseable {
    * @throws TimedOutException if it was not written in time
    */
   public void write(ArrowArray array, Duration timeout) {
-    write(array, Waiting.millis(timeout));
+    write(Source.of(array), Waiting.millis(timeout));
   }
 
-  private void write(ArrowArray array, long timeoutMs) {
-    if (Thread.currentThread().isVirtual()) {
-      Waiting.await(writeAsync(array), timeoutMs, Status.TIMED_OUT, "writing a batch to a spill");
-    } else {
-      writeBlocking(array, timeoutMs);
+  private void write(Source batch, long timeoutMs) {
+    if (Waiting.parks(timeoutMs)) {
+      Waiting.await(writeAsync(batch), timeoutMs, Status.TIMED_OUT, "writing a batch to a spill");
+      return;
     }
-  }
-
-  private void writeBlocking(ArrowArray array, long timeoutMs) {
-    try {
-      block(
-          timeoutMs,
-          Decoder.NOTHING,
-          (writer, timeout, s) -> Native.weir_spill_writer_write_batch(writer, Batches.address(array), timeout, s.error));
-    } finally {
-      Batches.discard(array); // if it did not come to the call
-    }
+    batch.with(
+        (array, none) ->
+            block(
+                timeoutMs,
+                Decoder.NOTHING,
+                (writer, timeout, s) -> Native.weir_spill_writer_write_batch(writer, array, timeout, s.error)));
   }
 
   /**
@@ -296,9 +290,7 @@ public final class SpillWriter extends OpenHandle implements AutoCloseable {
    * @return completes when it is written
    */
   public CompletableFuture<Void> writeAsync(VectorSchemaRoot root, DictionaryProvider dictionaries) {
-    try (Scratch scratch = Scratch.take()) {
-      return writeAsync(ArrowArray.wrap(Batches.export(root, dictionaries, scratch).address()));
-    }
+    return writeAsync(Source.of(root, dictionaries, schema));
   }
 
   /**
@@ -308,12 +300,15 @@ public final class SpillWriter extends OpenHandle implements AutoCloseable {
    * @return completes when it is written
    */
   public CompletableFuture<Void> writeAsync(ArrowArray array) {
-    CompletableFuture<Void> future =
-        start(
-            Decoder.NOTHING,
-            (writer, completion, error) -> Native.weir_spill_writer_write_batch_async(writer, Batches.address(array), completion, error));
-    Batches.discard(array); // if it did not come to the call: the library moves it before it returns
-    return future;
+    return writeAsync(Source.of(array));
+  }
+
+  private CompletableFuture<Void> writeAsync(Source batch) {
+    return batch.start(
+        (array, none) ->
+            start(
+                Decoder.NOTHING,
+                (writer, completion, error) -> Native.weir_spill_writer_write_batch_async(writer, array, completion, error)));
   }
 
   /**

@@ -21,7 +21,7 @@ import org.apache.arrow.vector.types.pojo.Schema;
  * fastest. A prepared {@link ArrowArray} of keys has to be of exactly that schema, and is consumed: released on every return, exceptions
  * included. Its struct remains the caller's to close.
  */
-public abstract sealed class Table extends OpenHandle permits Writer, Snapshot {
+public abstract sealed class Table extends OpenHandle permits Putting, Snapshot {
   private final Staging staging = new Staging();
   private volatile Schema keySchema;
 
@@ -191,7 +191,7 @@ public abstract sealed class Table extends OpenHandle permits Writer, Snapshot {
 
   private GetResult get(VectorSchemaRoot keys, List<String> columns, BufferAllocator allocator, long timeoutMs) {
     Waiting.check();
-    if (!Thread.currentThread().isVirtual() || timeoutMs == 0) {
+    if (!Waiting.parks(timeoutMs)) {
       return getBlocking(keys(keys), columns, allocator, timeoutMs);
     }
     try { // what is in memory is here at once
@@ -263,17 +263,13 @@ public abstract sealed class Table extends OpenHandle permits Writer, Snapshot {
   }
 
   private CompletableFuture<GetResult> startGet(Source keys, List<String> columns, BufferAllocator allocator) {
-    try {
-      return keys.with(
-          (array, schema) -> {
-            Shape shape = shape(columns);
-            return start(
-                (raw, ack) -> result(MemorySegment.ofAddress(raw), shape, allocator),
-                (table, completion, error) -> calls().getAsync(table, array, schema, shape.options, completion, error));
-          });
-    } catch (WeirException e) {
-      return CompletableFuture.failedFuture(e);
-    }
+    return keys.start(
+        (array, schema) -> {
+          Shape shape = shape(columns);
+          return start(
+              (raw, ack) -> result(MemorySegment.ofAddress(raw), shape, allocator),
+              (table, completion, error) -> calls().getAsync(table, array, schema, shape.options, completion, error));
+        });
   }
 
   /** Takes over a {@code WeirBatch *} of a get's. */

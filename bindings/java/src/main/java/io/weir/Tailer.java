@@ -105,7 +105,7 @@ public final class Tailer extends OpenHandle implements AutoCloseable, Iterable<
   }
 
   private Entry next(long timeoutMs) {
-    if (Thread.currentThread().isVirtual() || reads.busy()) {
+    if (Waiting.parks(timeoutMs) || reads.busy()) {
       return Waiting.await(reads.next(), timeoutMs, Status.TIMED_OUT, "reading the next entry");
     }
     return block(timeoutMs, entries, (tailer, timeout, s) -> Native.weir_tailer_next(tailer, timeout, s.out, s.error));

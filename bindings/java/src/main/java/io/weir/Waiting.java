@@ -56,6 +56,11 @@ final class Waiting {
    * @param late what the deadline is reported as
    */
   static <T> T await(CompletableFuture<T> future, long timeoutMs, Status late, String what) {
+    return await(future, timeoutMs, late, Status.CANCELLED, what);
+  }
+
+  /** The same; {@code left} is what an interrupt is reported as. */
+  static <T> T await(CompletableFuture<T> future, long timeoutMs, Status late, Status left, String what) {
     check();
     boolean interrupted = false;
     try {
@@ -70,13 +75,31 @@ final class Waiting {
     }
     if (future.cancel(false)) {
       throw interrupted
-          ? WeirException.of(Status.CANCELLED, what + ": the thread was interrupted")
+          ? WeirException.of(left, what + ": the thread was interrupted")
           : WeirException.of(late, what + ": not done within " + timeoutMs + " ms");
     }
-    try { // it was done after all
+    return join(future); // it was done after all
+  }
+
+  /** Waits for a future whatever comes; an interrupt is kept for later. */
+  static <T> T join(CompletableFuture<T> future) {
+    check();
+    try {
       return future.join();
     } catch (CompletionException e) {
       throw unwrap(e.getCause());
+    }
+  }
+
+  /** Whether the calling thread leaves its carrier free while it waits; one that may not wait has no need to. */
+  static boolean parks(long timeoutMs) {
+    return timeoutMs != 0 && Thread.currentThread().isVirtual();
+  }
+
+  /** Before something is accepted on a thread that parks: one that was interrupted has nothing done. */
+  static void checkInterrupted(String what) {
+    if (Thread.currentThread().isInterrupted()) {
+      throw WeirException.of(Status.CANCELLED, what + ": the thread was interrupted before");
     }
   }
 

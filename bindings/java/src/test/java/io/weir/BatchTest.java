@@ -9,9 +9,11 @@ import java.util.List;
 import org.apache.arrow.memory.BufferAllocator;
 import org.apache.arrow.memory.OutOfMemoryException;
 import org.apache.arrow.vector.BigIntVector;
+import org.apache.arrow.vector.BitVector;
 import org.apache.arrow.vector.FieldVector;
 import org.apache.arrow.vector.GenerateSampleData;
 import org.apache.arrow.vector.IntVector;
+import org.apache.arrow.vector.VarCharVector;
 import org.apache.arrow.vector.VectorSchemaRoot;
 import org.apache.arrow.vector.complex.ListVector;
 import org.apache.arrow.vector.types.DateUnit;
@@ -130,6 +132,42 @@ class BatchTest {
   @Test
   void fewRowsComeBack() {
     comesBack(flat(), 1);
+  }
+
+  /** Columns without nulls have no validity in the log; their batch has one for all of them. */
+  @Test
+  void columnsWithoutNullsComeBack() {
+    Schema schema = new Schema(List.of(Field.nullable("id", new ArrowType.Int(64, true)), Field.nullable("bit", ArrowType.Bool.INSTANCE),
+        Field.nullable("text", ArrowType.Utf8.INSTANCE)));
+    try (Writer writer = f.session.openWriter(f.root(), Fixture.SHARD, schema, Fixture.quick())) {
+      for (int rows : new int[] {1, 7, 8, 9, 1003}) {
+        try (VectorSchemaRoot root = VectorSchemaRoot.create(schema, f.allocator)) {
+          for (int row = 0; row < rows; row++) {
+            ((BigIntVector) root.getVector(0)).setSafe(row, row);
+            ((BitVector) root.getVector(1)).setSafe(row, row % 3 == 0 ? 1 : 0);
+            ((VarCharVector) root.getVector(2)).setSafe(row, ("text " + row).getBytes());
+          }
+          root.setRowCount(rows);
+          List<List<String>> put = values(root);
+          long position = writer.put(root).position();
+          try (Tailer tailer = f.tailer();
+              Entry entry = tailer.read(position)) {
+            VectorSchemaRoot batch = entry.batch(0, f.allocator);
+            FieldVector bits = (FieldVector) batch.getVector(1).getTransferPair(f.allocator).getTo();
+            try (bits) {
+              assertEquals(put, values(batch));
+              for (FieldVector vector : batch.getFieldVectors()) {
+                assertEquals(0, vector.getNullCount());
+              }
+              batch.getVector(1).makeTransferPair(bits).transfer();
+              batch.close();
+              assertEquals(true, bits.getObject(0)); // its validity was all columns'
+              assertEquals(rows, bits.getValueCount());
+            }
+          }
+        }
+      }
+    }
   }
 
   @Test

@@ -238,6 +238,15 @@ final class Fixture implements AutoCloseable {
     }
   }
 
+  /** A log of so many entries of one row. */
+  void fill(int entries) {
+    try (Writer writer = writer()) {
+      for (int i = 0; i < entries; i++) {
+        put(writer, i, 1);
+      }
+    }
+  }
+
   /** The ids in an entry, whose other columns are checked against them. */
   List<Long> ids(Entry entry) {
     List<Long> ids = new ArrayList<>();

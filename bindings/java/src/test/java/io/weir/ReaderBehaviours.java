@@ -364,7 +364,7 @@ final class ReaderBehaviours {
       f.put(writer, 0, 10);
       f.put(writer, 10, 10);
       String text = f.session.metrics();
-      assertTrue(text.lines().anyMatch(line -> line.startsWith("weir_") && line.contains("put") && line.endsWith(" 2")), text);
+      assertEquals(List.of("weir_writer_puts_total 2"), text.lines().filter(line -> line.startsWith("weir_writer_puts_total")).toList(), text);
       assertEquals(2, writer.stats().puts());
       assertEquals(20, writer.stats().rows());
       assertEquals(2, writer.stats().entries());

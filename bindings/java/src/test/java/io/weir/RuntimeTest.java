@@ -20,8 +20,6 @@ import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CountDownLatch;
-import java.util.concurrent.Flow;
-import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.apache.arrow.c.ArrowSchema;
@@ -336,171 +334,6 @@ class RuntimeTest {
     assertEquals(e.getMessage(), e.getCause().getMessage());
   }
 
-  // ---- Publishers: the rules of java.util.concurrent.Flow ----
-
-  private void fill(int entries) {
-    try (Writer writer = f.writer()) {
-      for (int i = 0; i < entries; i++) {
-        f.put(writer, i, 1);
-      }
-    }
-  }
-
-  @Test
-  void aPublisherHasOneSubscriberAtATime() throws Exception {
-    fill(3);
-    try (Tailer tailer = f.tailer()) {
-      assertThrows(NullPointerException.class, () -> tailer.publisher().subscribe(null));
-      Collector first = new Collector(0);
-      Collector second = new Collector(1);
-      tailer.publisher().subscribe(first);
-      tailer.publisher().subscribe(second);
-      assertInstanceOf(IllegalStateException.class, second.ended.get(30, TimeUnit.SECONDS));
-      second.subscription.request(1);
-      second.subscription.cancel();
-      first.subscription.request(1);
-      Fixture.eventually(1, first.positions::size, "entries");
-      first.subscription.cancel();
-      Fixture.eventually(0, () -> tailer.subscribed.get() ? 1 : 0, "subscribers");
-      Collector third = new Collector(Long.MAX_VALUE);
-      tailer.publisher().subscribe(third);
-      assertEquals("complete", third.ended.get(30, TimeUnit.SECONDS));
-      assertEquals(List.of(2L, 3L), List.copyOf(third.positions));
-    }
-    Tailer closed = f.tailer();
-    closed.close();
-    Collector late = new Collector(1);
-    closed.publisher().subscribe(late);
-    assertInstanceOf(ClosedException.class, late.ended.get(30, TimeUnit.SECONDS));
-  }
-
-  @Test
-  void anImpossibleDemandIsAnErrorOfTheSubscriber() throws Exception {
-    fill(3);
-    for (long demand : new long[] {0, -1, Long.MIN_VALUE}) {
-      try (Tailer tailer = f.tailer()) {
-        Collector collector = new Collector(0);
-        tailer.publisher().subscribe(collector);
-        collector.subscription.request(demand);
-        assertInstanceOf(IllegalArgumentException.class, collector.ended.get(30, TimeUnit.SECONDS));
-        collector.subscription.request(5);
-        assertEquals(List.of(), List.copyOf(collector.positions));
-      }
-    }
-  }
-
-  @Test
-  void errorsOfTheLogEndASubscription() throws Exception {
-    try (Tailer missing = f.tailer()) {
-      Collector collector = new Collector(1);
-      missing.publisher().subscribe(collector);
-      assertInstanceOf(NotFoundException.class, collector.ended.get(30, TimeUnit.SECONDS));
-    }
-    f.writer().close();
-    Tailer tailer = f.follower();
-    Collector collector = new Collector(5);
-    tailer.publisher().subscribe(collector);
-    tailer.close();
-    assertInstanceOf(ClosedException.class, collector.ended.get(30, TimeUnit.SECONDS));
-  }
-
-  /** Signals come one at a time, also to a slow subscriber that asks for more on other threads. */
-  @Test
-  void signalsAreSerial() throws Exception {
-    fill(300);
-    AtomicInteger inside = new AtomicInteger();
-    AtomicInteger overlaps = new AtomicInteger();
-    List<Long> positions = new ArrayList<>(); // not thread-safe: serial signals make it so
-    CompletableFuture<Void> done = new CompletableFuture<>();
-    try (Tailer tailer = f.tailer()) {
-      tailer
-          .publisher()
-          .subscribe(
-              new Flow.Subscriber<>() {
-                private Flow.Subscription subscription;
-
-                @Override
-                public void onSubscribe(Flow.Subscription given) {
-                  subscription = given;
-                  Thread.startVirtualThread(() -> given.request(1));
-                  given.request(3);
-                }
-
-                @Override
-                public void onNext(Entry entry) {
-                  overlaps.addAndGet(inside.getAndIncrement());
-                  try (entry) {
-                    positions.add(entry.position());
-                  }
-                  Thread.yield();
-                  inside.decrementAndGet();
-                  Thread.startVirtualThread(() -> subscription.request(1));
-                }
-
-                @Override
-                public void onError(Throwable error) {
-                  done.completeExceptionally(error);
-                }
-
-                @Override
-                public void onComplete() {
-                  done.complete(null);
-                }
-              });
-      done.get(60, TimeUnit.SECONDS);
-    }
-    assertEquals(0, overlaps.get());
-    assertEquals(Fixture.range(1, 301), positions);
-  }
-
-  @Test
-  void aSubscriberThatThrowsIsCancelled() {
-    fill(10);
-    AtomicInteger entries = new AtomicInteger();
-    try (Tailer tailer = f.tailer()) {
-      tailer
-          .publisher()
-          .subscribe(
-              new Flow.Subscriber<>() {
-                @Override
-                public void onSubscribe(Flow.Subscription subscription) {
-                  subscription.request(10);
-                }
-
-                @Override
-                public void onNext(Entry entry) {
-                  entry.close();
-                  entries.incrementAndGet();
-                  throw new IllegalStateException("a subscriber that breaks the rules, on purpose");
-                }
-
-                @Override
-                public void onError(Throwable error) {}
-
-                @Override
-                public void onComplete() {}
-              });
-      Fixture.eventually(0, () -> tailer.subscribed.get() ? 1 : 0, "subscribers");
-    }
-    assertEquals(1, entries.get());
-  }
-
-  @Test
-  void anExecutorThatRefusesEndsTheSubscription() throws Exception {
-    fill(10);
-    try (Tailer tailer = f.tailer()) {
-      Collector collector = new Collector(10);
-      tailer
-          .publisher(
-              task -> {
-                throw new RejectedExecutionException("shut down");
-              })
-          .subscribe(collector);
-      assertInstanceOf(RejectedExecutionException.class, collector.ended.get(30, TimeUnit.SECONDS));
-      assertEquals(0, collector.positions.size());
-    }
-  }
-
   // ---- The process ----
 
   @Test
@@ -551,7 +384,7 @@ class RuntimeTest {
   @Test
   void leasesKeepAHandleForItsCalls() throws Exception {
     ConcurrentHashMap<Long, Long> seen = new ConcurrentHashMap<>();
-    fill(1);
+    f.fill(1);
     try (Tailer tailer = f.tailer()) {
       for (int round = 0; round < 200; round++) {
         Entry entry = tailer.read(1);

@@ -36,9 +36,11 @@ import org.apache.arrow.c.ArrowSchema;
 import org.apache.arrow.c.Data;
 import org.apache.arrow.vector.VectorSchemaRoot;
 import org.apache.arrow.vector.ipc.ArrowReader;
+import org.apache.arrow.vector.types.TimeUnit;
 import org.apache.arrow.vector.types.pojo.ArrowType;
 import org.apache.arrow.vector.types.pojo.Field;
 import org.apache.arrow.vector.types.pojo.FieldType;
+import org.apache.arrow.vector.types.pojo.Schema;
 
 /** See {@link ConformanceTest}. */
 final class WriterBehaviours {
@@ -129,6 +131,20 @@ final class WriterBehaviours {
         assertTrue(e instanceof SchemaMismatchException || e instanceof InvalidDataException, e.toString());
         WeirException later = failure(writer.putAsync(other));
         assertEquals(e.status(), later.status());
+      }
+      // One whose buffers look the same: "ts" as a time, which is 64 bits wide, too.
+      List<Field> fields = new ArrayList<>(SCHEMA.getFields());
+      fields.set(1, Field.nullable("ts", new ArrowType.Timestamp(TimeUnit.MILLISECOND, null)));
+      try (VectorSchemaRoot good = f.batch(0, 10);
+          VectorSchemaRoot alike = VectorSchemaRoot.create(new Schema(fields), f.allocator)) {
+        for (int i = 0; i < fields.size(); i++) {
+          if (i != 1) {
+            good.getVector(i).makeTransferPair(alike.getVector(i)).transfer();
+          }
+        }
+        alike.setRowCount(10);
+        assertThrows(SchemaMismatchException.class, () -> writer.put(alike));
+        assertInstanceOf(SchemaMismatchException.class, failure(writer.putAsync(alike)));
       }
       assertEquals(1, f.put(writer, 0, 10).sequence());
     }
