@@ -266,9 +266,9 @@ mod tests {
         let done = std::sync::atomic::AtomicBool::new(false);
         std::thread::scope(|scope| {
             scope.spawn(|| {
-                // The tenant and the query have room for it, the process never has.
+                // The tenant and the query may have room for it, the process never has.
                 while !done.load(Ordering::Relaxed) {
-                    assert_eq!(details(&query.reserve(45).unwrap_err())[0], Some(100));
+                    assert!(query.reserve(45).is_err());
                 }
             });
             let refused = (0..200_000).find_map(|_| [&tenant, &query].into_iter().find_map(|level| level.reserve(10).err()));
