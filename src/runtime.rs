@@ -11,7 +11,7 @@ mod system;
 mod threads;
 
 use std::fmt;
-use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
 use std::sync::{Arc, Once, OnceLock};
 use std::time::Duration;
 
@@ -68,7 +68,8 @@ static CONFIG: OnceLock<Config> = OnceLock::new();
 static HANDLE: OnceLock<tokio::runtime::Handle> = OnceLock::new();
 static RUNTIME: Mutex<Option<tokio::runtime::Runtime>> = Mutex::new(None);
 
-static FORKED: AtomicBool = AtomicBool::new(false);
+/// How often the process was forked on the way to this one, since forks are watched.
+static FORKS: AtomicU32 = AtomicU32::new(0);
 
 /// Sets how weir's threads are to be. Only before the first of them starts, and once.
 pub fn configure(config: Config) -> Result<()> {
@@ -176,13 +177,19 @@ pub fn shutdown(timeout_ms: i64) -> Result<()> {
 /// Refuses the child of a `fork`: threads and locks of the parent are not there.
 #[inline]
 pub fn check_fork() -> Result<()> {
-    if FORKED.load(Ordering::Relaxed) { Err(forked()) } else { Ok(()) }
+    if is_forked() { Err(forked()) } else { Ok(()) }
 }
 
 /// Whether this process is the child of a `fork` after weir was used in its parent.
 #[inline]
 pub(crate) fn is_forked() -> bool {
-    FORKED.load(Ordering::Relaxed)
+    forks() > 0
+}
+
+/// How many forks made this process since [`watch_fork`]: what was made under another number is another process's.
+#[inline]
+pub(crate) fn forks() -> u32 {
+    FORKS.load(Ordering::Relaxed)
 }
 
 #[cold]
@@ -193,7 +200,7 @@ fn forked() -> crate::error::Error {
 /// From now on, a `fork` counts as one after use.
 pub fn watch_fork() {
     extern "C" fn in_child() {
-        FORKED.store(true, Ordering::Relaxed);
+        FORKS.fetch_add(1, Ordering::Relaxed);
     }
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {

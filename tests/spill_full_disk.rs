@@ -27,6 +27,7 @@ fn child() {
             the_floor_comes_first(base);
             full_before_the_first_byte(base);
         }
+        "inodes" => full_of_what_the_dead_left(base),
         _ => too_large(base),
     }
     assert!(directories(base).is_empty());
@@ -113,6 +114,31 @@ fn full_before_the_first_byte(base: &Path) {
     assert!(spill(&store, &bytes(1, MIB)).is_ok());
 }
 
+/// There is no room for even one more directory before what a dead process left is gone.
+fn full_of_what_the_dead_left(base: &Path) {
+    let dead = base.join(format!("{}.spill", "a".repeat(32)));
+    std::fs::create_dir_all(&dead).unwrap();
+    let full = (0..1000).find_map(|name| std::fs::write(dead.join(name.to_string()), [1; 10]).err());
+    assert_eq!(full.unwrap().kind(), std::io::ErrorKind::StorageFull);
+    let full = std::fs::create_dir(base.join("another"));
+    assert_eq!(full.unwrap_err().kind(), std::io::ErrorKind::StorageFull);
+    let store = SpillStore::new(&session(), &local(base)).unwrap();
+    let whole = spill(&store, &bytes(1, 100_000)).unwrap();
+    assert_eq!(read(&whole).unwrap(), bytes(1, 100_000));
+    assert!(!dead.exists());
+    assert_eq!(store.stats().swept_directories, 1);
+    // Where that does not help, it is still an error that says what is wrong.
+    let others = base.parent().unwrap().join("others");
+    std::fs::create_dir(&others).unwrap();
+    let full = (0..1000).find_map(|name| std::fs::write(others.join(name.to_string()), []).err());
+    assert_eq!(full.unwrap().kind(), std::io::ErrorKind::StorageFull);
+    let next = SpillStore::new(&session(), &local(base)).unwrap();
+    assert_eq!(spill(&next, b"x").unwrap_err().kind(), ErrorKind::StorageFull);
+    assert_eq!(next.used_bytes(), 0);
+    std::fs::remove_dir_all(others).unwrap();
+    assert!(spill(&next, b"x").is_ok());
+}
+
 fn too_large(base: &Path) {
     let store = SpillStore::new(&session(), &local(base)).unwrap();
     let (accepted, error) = fill(&store);
@@ -132,8 +158,19 @@ fn run(wrapper: &[&str], task: &str) {
 /// PITFALLS S7: on a file system of 16 MiB.
 #[test]
 fn a_full_disk() {
+    on_a_disk(&format!("size={DISK}"), "disk");
+}
+
+/// PITFALLS S6: what the dead left is removed also where it leaves no room for the living, here on a file system of 50 files.
+#[test]
+fn a_disk_that_the_dead_filled() {
+    on_a_disk("nr_inodes=50", "inodes");
+}
+
+/// Runs `task` on a file system of its own.
+fn on_a_disk(options: &str, task: &str) {
     let dir = tempfile::tempdir().unwrap();
-    let mount = format!("mount -t tmpfs -o size={DISK} tmpfs '{}'", dir.path().display());
+    let mount = format!("mount -t tmpfs -o {options} tmpfs '{}'", dir.path().display());
     let namespace = |script: &str| ["unshare", "-Urm", "sh", "-euc"].map(str::to_owned).into_iter().chain([script.to_owned()]).collect();
     let probe: Vec<String> = namespace(&mount);
     let allowed = std::process::Command::new(&probe[0]).args(&probe[1..]).output();
@@ -143,7 +180,7 @@ fn a_full_disk() {
     }
     let script: Vec<String> = namespace(&format!("{mount}; exec \"$0\" \"$@\""));
     let base = dir.path().join("spill");
-    run(&script.iter().map(String::as_str).collect::<Vec<_>>(), &format!("disk {}", base.display()));
+    run(&script.iter().map(String::as_str).collect::<Vec<_>>(), &format!("{task} {}", base.display()));
 }
 
 /// PITFALLS S7: below a limit of 2 MiB on the size of files, whose signal is ignored.

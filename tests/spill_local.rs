@@ -2,16 +2,21 @@
 
 mod support;
 
-use std::fs::{self, Permissions};
+use std::fs;
 use std::io::IoSlice;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt, symlink};
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt, symlink};
+use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::{Duration, Instant};
 
-use rustix::fs::{FlockOperation, Mode, OFlags, flock, open};
+use rustix::fs::{CWD, FileType, FlockOperation, Mode, OFlags, flock, mknodat, open};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use support::spill::{FaultyOps, FileOp, begin, bytes, directories, files, local, memory, read, session, spill, sum, tiered};
+use support::spill::{FaultyOps, FileOp, begin, bytes, directories, files, local, memory, read, session, spill, tiered};
 use support::{SeededRandom, now};
 use weir::error::ErrorKind;
+use weir::spill::local::Space;
 use weir::spill::{SpillConfig, SpillOptions, SpillStore};
 
 #[test]
@@ -79,48 +84,6 @@ fn nobody_else_may_look() {
     assert_eq!(mode(&base), 0o700);
     assert_eq!(mode(&directories(&base)[0]), 0o700);
     assert_eq!(mode(&files(&base)[0].0), 0o600);
-}
-
-/// By default all users share one directory, as they share the one for temporary files. In a process of its own, as it changes
-/// the environment and the umask.
-#[test]
-fn the_default_directory_is_shared() {
-    let child = |base: &Path| {
-        let mut child = std::process::Command::new(std::env::current_exe().unwrap());
-        child.args(["--exact", "default_directory_child", "--nocapture"]).env("TMPDIR", base).env("WEIR_SPILL_DEFAULT", "1");
-        let output = child.output().unwrap();
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    };
-    let dir = tempfile::tempdir().unwrap();
-    child(dir.path());
-    let base = dir.path().join("weir-spill");
-    assert_eq!(fs::metadata(&base).unwrap().permissions().mode() & 0o7777, 0o1777);
-    child(dir.path());
-    assert!(directories(&base).is_empty());
-}
-
-#[test]
-fn default_directory_child() {
-    if std::env::var_os("WEIR_SPILL_DEFAULT").is_none() {
-        return;
-    }
-    rustix::process::umask(Mode::from_raw_mode(0o077));
-    let store = SpillStore::new(&session(), &SpillConfig { min_free_bytes: Some(0), ..SpillConfig::default() }).unwrap();
-    let whole = spill(&store, &[1; 100_000]).unwrap();
-    assert_eq!(files(&std::env::temp_dir().join("weir-spill")).len(), 1);
-    assert_eq!(read(&whole).unwrap(), [1; 100_000]);
-}
-
-/// Where everybody may write, somebody may have put a link.
-#[test]
-fn a_link_in_place_of_the_default_directory_is_refused() {
-    let dir = tempfile::tempdir().unwrap();
-    fs::create_dir(dir.path().join("elsewhere")).unwrap();
-    symlink(dir.path().join("elsewhere"), dir.path().join("weir-spill")).unwrap();
-    let mut child = std::process::Command::new(std::env::current_exe().unwrap());
-    child.args(["--exact", "default_directory_child", "--nocapture"]).env("TMPDIR", dir.path()).env("WEIR_SPILL_DEFAULT", "1");
-    assert!(!child.output().unwrap().status.success());
-    assert!(directories(&dir.path().join("elsewhere")).is_empty());
 }
 
 fn name(digit: char) -> String {
@@ -286,20 +249,138 @@ fn a_read_error_is_no_end() {
     assert_eq!(read(&whole).unwrap(), data);
 }
 
+/// PITFALLS S6: sweeping takes long where much was left. Only who began it waits for it, and those whom only it can give room.
 #[test]
-fn a_directory_that_may_not_be_written_is_denied() {
+fn others_do_not_wait_for_the_sweep() {
     let dir = tempfile::tempdir().unwrap();
-    fs::set_permissions(dir.path(), Permissions::from_mode(0o500)).unwrap();
-    let store = SpillStore::new(&session(), &local(&dir.path().join("below"))).unwrap();
-    let mut writer = begin(&store);
-    // Root may write everywhere.
-    if fs::metadata("/proc/self").unwrap().uid() != 0 {
-        assert_eq!(now(writer.write(&[1; 100])).unwrap_err().kind(), ErrorKind::PermissionDenied);
-        assert_eq!(store.used_bytes(), 0);
-        fs::set_permissions(dir.path(), Permissions::from_mode(0o700)).unwrap();
+    dead(dir.path(), &name('a'), 1000);
+    let ops = FaultyOps::new();
+    let config = SpillConfig { min_free_bytes: Some(1000), ..local(dir.path()) };
+    let store = SpillStore::with_file_ops(&session(), &config, ops.clone()).unwrap();
+    let space = |available| ops.set_space(Some(Space { total: 1 << 40, available }));
+    space(1 << 20);
+    let ((reached, sweeping), (go, gone_on)) = (channel(), channel());
+    let held_up = tracing::Dispatch::new(HoldUp { reached, go: Mutex::new(gone_on) });
+    std::thread::scope(|scope| {
+        let first = scope.spawn(|| tracing::dispatcher::with_default(&held_up, || spill(&store, b"first").unwrap()));
+        sweeping.recv_timeout(PATIENCE).unwrap();
+        let (done, finished) = channel();
+        let store = &store;
+        scope.spawn(move || done.send((spill(store, &[2; 100_000]).unwrap(), begin(store))).unwrap());
+        let (second, mut third) = finished.recv_timeout(PATIENCE).expect("one waits for another's sweep");
+        assert_eq!(read(&second).unwrap(), [2; 100_000]);
+        // Where there is no room, neither above the floor nor at all, the sweep may make some.
+        now(third.write(&[3; 1000])).unwrap();
+        ops.fail(FileOp::Append, &[rustix::io::Errno::NOSPC]);
+        space(0);
+        let (asked, appended) = (ops.count(FileOp::Space), ops.count(FileOp::Append));
+        let third = scope.spawn(|| now(third.finish()).unwrap());
+        let fourth = scope.spawn(|| {
+            let mut writer = begin(store);
+            now(writer.write(&[4; 500_000])).map(|()| writer)
+        });
+        let until = Instant::now() + PATIENCE;
+        while ops.count(FileOp::Space) == asked || ops.count(FileOp::Append) == appended {
+            assert!(Instant::now() < until && !third.is_finished() && !fourth.is_finished(), "somebody gave up at once");
+            std::thread::yield_now();
+        }
+        space(1 << 20);
+        go.send(()).unwrap();
+        assert_eq!(read(&first.join().unwrap()).unwrap(), b"first");
+        assert_eq!(read(&third.join().unwrap()).unwrap(), [3; 1000]);
+        assert_eq!(fourth.join().unwrap().unwrap().len(), 500_000);
+    });
+    assert_eq!((store.used_bytes(), store.stats().swept_directories), (0, 1));
+}
+
+/// What a test waits for what must come.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Holds up who logs that it removed a directory, until it is let go.
+struct HoldUp {
+    reached: Sender<()>,
+    go: Mutex<Receiver<()>>,
+}
+
+impl tracing::Subscriber for HoldUp {
+    fn enabled(&self, metadata: &tracing::Metadata<'_>) -> bool {
+        metadata.target().starts_with("weir::spill::local::sweep")
     }
-    now(writer.write(&[1; 100])).unwrap();
-    writer.abort();
-    assert_eq!((store.used_bytes(), sum(&files(&dir.path().join("below")))), (0, 0));
-    fs::set_permissions(dir.path(), Permissions::from_mode(0o700)).unwrap();
+
+    fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+        tracing::span::Id::from_u64(1)
+    }
+
+    fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
+
+    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
+
+    fn event(&self, _: &tracing::Event<'_>) {
+        self.reached.send(()).unwrap();
+        self.go.lock().unwrap().recv_timeout(PATIENCE).unwrap();
+    }
+
+    fn enter(&self, _: &tracing::span::Id) {}
+
+    fn exit(&self, _: &tracing::span::Id) {}
+}
+
+/// PITFALLS S2: whatever somebody puts in the place of a file, it is neither followed nor waited for, nor read as if it were ours.
+#[test]
+fn what_is_put_in_the_place_of_a_file_is_damage() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = SpillStore::new(&session(), &local(dir.path())).unwrap();
+    let secret = dir.path().join("secret");
+    fs::write(&secret, [7; 100_000]).unwrap();
+    let replace: [&dyn Fn(&Path); 3] = [&|path| symlink(&secret, path).unwrap(), &|path| fs::create_dir(path).unwrap(), &|path| {
+        mknodat(CWD, path, FileType::Fifo, Mode::from_raw_mode(0o600), 0).unwrap()
+    }];
+    for replace in replace {
+        let whole = spill(&store, &bytes(1, 100_000)).unwrap();
+        let path = files(dir.path()).remove(0).0;
+        fs::remove_file(&path).unwrap();
+        replace(&path);
+        for error in [read(&whole).unwrap_err(), whole.map().unwrap_err()] {
+            assert_eq!(error.kind(), ErrorKind::Corruption, "{error}");
+            assert!(error.message().contains(path.to_str().unwrap()), "{error}");
+        }
+        drop(whole);
+        let _ = fs::remove_dir(&path);
+    }
+    assert_eq!((store.used_bytes(), fs::read(&secret).unwrap()), (0, vec![7; 100_000]));
+}
+
+/// PITFALLS X7: what the child of a fork drops is its parent's, also where nothing of weir's was used but a spill store; and it writes
+/// nothing there.
+#[test]
+fn the_child_of_a_fork_removes_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = SpillStore::new(&session(), &local(dir.path())).unwrap();
+    let whole = spill(&store, &bytes(1, 100_000)).unwrap();
+    let mut writer = begin(&store);
+    now(writer.write(&bytes(2, 70_000))).unwrap();
+    let new = begin(&store);
+    // SAFETY: the child only uses what is its alone, and the allocator, which expects this; it does not return.
+    let child = unsafe { libc::fork() };
+    if child == 0 {
+        let outcome = std::panic::catch_unwind(AssertUnwindSafe(move || {
+            let mut new = new;
+            let refused = [now(writer.write(&[1; 70_000])), now(new.write(&[1; 70_000]))];
+            let forked = refused.iter().all(|outcome| outcome.as_ref().is_err_and(|error| error.kind() == ErrorKind::Forked));
+            drop((writer, new, whole, store));
+            forked
+        }));
+        // SAFETY: ends the child without running anything of the parent's.
+        unsafe { libc::_exit(if matches!(outcome, Ok(true)) { 0 } else { 1 }) };
+    }
+    let mut status = 0;
+    // SAFETY: a child of ours, and an integer of our own to write to.
+    assert_eq!(unsafe { libc::waitpid(child, &raw mut status, 0) }, child);
+    assert_eq!(status, 0, "the child wrote, or failed");
+    assert_eq!(read(&whole).unwrap(), bytes(1, 100_000));
+    now(writer.write(&bytes(3, 70_000))).unwrap();
+    let written = now(writer.finish()).unwrap();
+    assert_eq!(read(&written).unwrap(), [bytes(2, 70_000), bytes(3, 70_000)].concat());
+    drop((whole, written, new, store));
+    assert!(directories(dir.path()).is_empty());
 }

@@ -74,6 +74,30 @@ fn a_cap_of_zero_takes_nothing_and_spills_of_nothing_work() {
     }
 }
 
+/// PITFALLS S7: some file systems say only at the end that they had no room.
+#[test]
+fn a_failed_close_fails_the_writer_and_leaves_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    for (config, errno, kind) in [
+        (local(dir.path()), Errno::NOSPC, ErrorKind::StorageFull),
+        (local(dir.path()), Errno::DQUOT, ErrorKind::StorageFull),
+        (local(dir.path()), Errno::IO, ErrorKind::Storage),
+        (tiered(dir.path(), 1000), Errno::DQUOT, ErrorKind::StorageFull),
+    ] {
+        let ops = FaultyOps::new();
+        let store = SpillStore::with_file_ops(&session(), &config, ops.clone()).unwrap();
+        let kept = spill(&store, &bytes(1, 70_000)).unwrap();
+        ops.fail(FileOp::Close, &[errno]);
+        let error = spill(&store, &bytes(2, 100_000)).unwrap_err();
+        assert_eq!(error.kind(), kind, "{error}");
+        assert!(error.message().contains(dir.path().to_str().unwrap()), "{error}");
+        assert_eq!((store.used_bytes(), sum(&files(dir.path())), files(dir.path()).len()), (70_000, 70_000, 1));
+        let next = spill(&store, &bytes(3, 100_000)).unwrap();
+        assert_eq!((read(&kept).unwrap(), read(&next).unwrap()), (bytes(1, 70_000), bytes(3, 100_000)));
+        assert_eq!(ops.count(FileOp::Close), 3);
+    }
+}
+
 /// PITFALLS S2: a file that someone took away is an error for who reads it, and its bytes return all the same.
 #[test]
 fn a_file_that_is_gone_or_cut_returns_its_bytes() {
@@ -432,6 +456,7 @@ fn contradictory_options_are_refused() {
         SpillConfig { min_free_bytes: Some(1), ..memory() },
         SpillConfig { backend: object("memory://x"), min_free_bytes: Some(1), ..base.clone() },
         SpillConfig { backend: object("memory://x"), reclaim_age: std::time::Duration::ZERO, ..base.clone() },
+        SpillConfig { backend: object("memory://x"), reclaim_age: std::time::Duration::from_millis(59_999), ..base.clone() },
         SpillConfig { backend: object(""), ..base.clone() },
         SpillConfig { backend: SpillBackend::Local { directory: Some("".into()) }, ..base },
         SpillConfig { backend: SpillBackend::Tiered { directory: Some("".into()), memory_bytes: 1 }, ..local(dir.path()) },
@@ -446,15 +471,25 @@ fn metrics() {
     let dir = tempfile::tempdir().unwrap();
     let session = session();
     let show = || session.metrics().prometheus();
+    let left = dir.path().join(format!("{}.spill", "0".repeat(32)));
+    std::fs::create_dir(&left).unwrap();
+    std::fs::write(left.join("0"), [0; 700]).unwrap();
     let one = SpillStore::new(&session, &capped(local(dir.path()), 150_000)).unwrap();
     let two = SpillStore::new(&session, &memory()).unwrap();
     let (a, b) = (spill(&one.child(None), &[1; 100_000]).unwrap(), spill(&two, &[2; 5000]).unwrap());
     read(&a).unwrap();
     assert!(spill(&one, &[1; 100_000]).is_err());
+    let writer = begin(&two);
     for line in [
         "weir_spill_live_bytes 105000",
         "weir_spill_peak_bytes 105000",
+        "weir_spill_cap_bytes 150000",
+        "weir_spill_memory_bytes 5000",
         "weir_spill_open 2",
+        "weir_spill_open_writers 1",
+        "weir_spill_finished_total 2",
+        "weir_spill_swept_directories_total 1",
+        "weir_spill_swept_bytes_total 700",
         "weir_spill_written_bytes_total 105000",
         "weir_spill_read_bytes_total 100000",
         "weir_spill_cap_refusals_total 1",
@@ -466,7 +501,7 @@ fn metrics() {
         let seconds = show().lines().find_map(|line| line.strip_prefix(&prefix)?.parse::<f64>().ok());
         assert!(seconds.is_some_and(|seconds| seconds > 0.0 && seconds < 60.0), "{}", show());
     }
-    drop((a, b, one, two));
+    drop((a, b, writer, one, two));
     assert!(show().contains("weir_spill_written_bytes_total 105000\n"));
     assert!(!show().contains("weir_spill_open"), "no store, no gauge");
 }

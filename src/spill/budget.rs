@@ -3,24 +3,39 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use parking_lot::Mutex;
+
 use crate::error::{Error, Result, err};
 
 /// A number of bytes that reservations share, within that of a parent, if it has one.
 ///
 /// Guarantees: the reservations of a budget never sum to more than its cap, at no moment; a reservation is granted at every
-/// level or at none; what is granted is given back when the [`Reservation`] shrinks or is dropped.
+/// level or at none, and one that is refused was never counted anywhere, so that it costs no other one its place; what is granted
+/// is given back when the [`Reservation`] shrinks or is dropped.
 #[derive(Debug)]
 pub struct Budget {
     cap: Option<u64>,
     used: AtomicU64,
     peak: AtomicU64,
-    parent: Option<Arc<Budget>>,
+    parent: Option<Parent>,
+}
+
+#[derive(Debug)]
+struct Parent {
+    budget: Arc<Budget>,
+    /// Held while a reservation is made below the root: all levels are asked before any of them counts it. One lock for all budgets
+    /// with the same root.
+    asking: Arc<Mutex<()>>,
 }
 
 impl Budget {
     /// A budget of `cap` bytes (`None`: no limit of its own) within `parent`'s.
     #[must_use]
     pub fn new(cap: Option<u64>, parent: Option<Arc<Self>>) -> Arc<Self> {
+        let parent = parent.map(|budget| {
+            let asking = budget.parent.as_ref().map(|above| Arc::clone(&above.asking)).unwrap_or_default();
+            Parent { budget, asking }
+        });
         Arc::new(Self { cap, used: AtomicU64::new(0), peak: AtomicU64::new(0), parent })
     }
 
@@ -56,7 +71,7 @@ impl Budget {
     }
 
     fn levels(&self) -> impl Iterator<Item = &Self> {
-        std::iter::successors(Some(self), |level| level.parent.as_deref())
+        std::iter::successors(Some(self), |level| level.parent.as_ref().map(|parent| &*parent.budget))
     }
 
     fn take(&self, bytes: u64) -> Result<()> {
@@ -64,28 +79,49 @@ impl Budget {
     }
 
     /// The error is the level that refused and what was used there.
+    #[inline]
     fn try_take(&self, bytes: u64) -> Result<(), (&Self, u64)> {
-        for (depth, level) in self.levels().enumerate() {
-            if let Err(used) = level.take_here(bytes) {
-                self.levels().take(depth).for_each(|below| below.give_here(bytes));
+        match &self.parent {
+            None => self.take_here(bytes).map_err(|used| (self, used)),
+            Some(parent) => self.take_nested(parent, bytes),
+        }
+    }
+
+    /// Meanwhile no level but the root counts more: what they have room for now, they have room for then.
+    fn take_nested(&self, parent: &Parent, bytes: u64) -> Result<(), (&Self, u64)> {
+        let _one = parent.asking.lock();
+        for level in self.levels() {
+            if level.parent.is_none() {
+                level.take_here(bytes).map_err(|used| (level, used))?;
+            } else if let used = level.used()
+                && level.sum(used, bytes).is_none()
+            {
                 return Err((level, used));
             }
         }
-        // Only of what every level granted.
-        for level in self.levels() {
-            let used = level.used();
-            if used > level.peak() {
-                level.peak.fetch_max(used, Ordering::Relaxed);
-            }
+        for level in self.levels().filter(|level| level.parent.is_some()) {
+            let before = level.used.fetch_add(bytes, Ordering::Relaxed);
+            level.note_peak(before + bytes);
         }
         Ok(())
     }
 
     /// Adds unless that passes the cap; the error is what is used.
     fn take_here(&self, bytes: u64) -> Result<(), u64> {
-        let cap = self.cap.unwrap_or(u64::MAX);
-        let add = |used: u64| used.checked_add(bytes).filter(|sum| *sum <= cap);
-        self.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, add).map(|_| ())
+        let before = self.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |used| self.sum(used, bytes))?;
+        self.note_peak(before + bytes);
+        Ok(())
+    }
+
+    /// What `bytes` more than `used` are, unless that passes the cap.
+    fn sum(&self, used: u64, bytes: u64) -> Option<u64> {
+        used.checked_add(bytes).filter(|sum| *sum <= self.cap.unwrap_or(u64::MAX))
+    }
+
+    fn note_peak(&self, used: u64) {
+        if used > self.peak.load(Ordering::Relaxed) {
+            self.peak.fetch_max(used, Ordering::Relaxed);
+        }
     }
 
     fn give_here(&self, bytes: u64) {
@@ -218,6 +254,29 @@ mod tests {
         let mut most = endless.reserve(u64::MAX).unwrap();
         assert_eq!(details(&most.grow(1).unwrap_err()), [Some(u64::MAX), Some(u64::MAX), Some(1)]);
         assert_eq!(endless.used(), u64::MAX);
+    }
+
+    /// PITFALLS S5: what a level above refuses was never in use below it, and costs nobody there a place.
+    #[test]
+    fn a_refusal_costs_no_one_else_a_place() {
+        let process = Budget::new(Some(100), None);
+        let tenant = Budget::new(Some(50), Some(process.clone()));
+        let query = Budget::new(Some(50), Some(tenant.clone()));
+        let _other = process.reserve(60).unwrap();
+        let done = std::sync::atomic::AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                // The tenant and the query may have room for it, the process never has.
+                while !done.load(Ordering::Relaxed) {
+                    assert!(query.reserve(45).is_err());
+                }
+            });
+            let refused = (0..200_000).find_map(|_| [&tenant, &query].into_iter().find_map(|level| level.reserve(10).err()));
+            done.store(true, Ordering::Relaxed);
+            assert!(refused.is_none(), "{refused:?}");
+        });
+        assert_eq!((query.used(), tenant.used(), process.used()), (0, 0, 60));
+        assert_eq!((query.peak(), tenant.peak(), process.peak()), (10, 10, 70), "what was refused was never in use");
     }
 
     /// PITFALLS S5: however many race, the cap holds at every moment, and none of it is lost.

@@ -7,15 +7,18 @@ use crate::error::{Result, bail};
 
 /// The largest write buffer: beyond it lies a mistake.
 const MAX_BUFFER: usize = 1 << 30;
-/// Below it, keeping a directory of objects alive would be most of what a store does.
-const MIN_RECLAIM_AGE: Duration = Duration::from_secs(1);
+/// Below it, keeping a directory of objects alive would be most of what a store does, and a slow answer could look like death.
+const MIN_RECLAIM_AGE: Duration = Duration::from_secs(60);
 
 /// Where spilled data goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SpillBackend {
-    /// Files below a directory; `None`: `weir-spill` below the system's directory for temporary files.
+    /// Files below a directory, which may be many stores': each makes one of its own in it that nobody else can look into, and removes
+    /// those that killed processes of the same user left (root: of all users). Other users' are left alone, and on file systems that
+    /// several machines may share nothing is removed but one's own.
     Local {
-        /// The directory, made at first use if missing.
+        /// The directory, made at first use if missing, with its parents, for this user alone (mode 0700). `None`: `weir-spill` below the
+        /// system's directory for temporary files, for all users (mode 1777) if root or this user made it; else `weir-spill-<user id>`.
         directory: Option<PathBuf>,
     },
     /// The process's memory.
@@ -52,8 +55,9 @@ pub struct SpillConfig {
     pub min_free_bytes: Option<u64>,
     /// How much a writer collects of small writes before it writes them; 0: nothing.
     pub buffer_bytes: usize,
-    /// How long the objects of a dead process stay, at least, before another sweeps them. Objects only: local directories are
-    /// locked.
+    /// How long the objects of a dead process stay, at least, before another sweeps them; at least a minute. A living one says that it
+    /// lives eight times within it, so one that is stopped or cut off from the store for longer is taken for dead, and loses its
+    /// spills. Objects only: local directories are locked.
     pub reclaim_age: Duration,
 }
 

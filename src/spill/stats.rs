@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::budget::Budget;
 use crate::error::{Error, ErrorKind};
-use crate::session::{MetricSource, Metrics};
+use crate::metrics::{MetricSource, Metrics};
 
 /// A spill store's statistics since it was made; those of its children are included.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -162,14 +162,25 @@ impl MetricSource for Stats {
     fn collect(&self, metrics: &mut Metrics) {
         let now = self.snapshot();
         metrics.gauge("weir_spill_live_bytes", "Bytes reserved by spills and their writers.", &[], now.live_bytes);
-        metrics.gauge("weir_spill_peak_bytes", "The most bytes reserved at once.", &[], now.peak_bytes);
+        let peak = "The most bytes that each spill store had reserved at once, summed over the stores.";
+        metrics.gauge("weir_spill_peak_bytes", peak, &[], now.peak_bytes);
+        // What has no cap is left out: 0 would say something else.
+        if let Some(cap) = now.cap_bytes {
+            metrics.gauge("weir_spill_cap_bytes", "The caps on spilled bytes, summed over the stores that have one.", &[], cap);
+        }
+        metrics.gauge("weir_spill_memory_bytes", "Reserved bytes that are in memory.", &[], now.memory_bytes);
         metrics.gauge("weir_spill_open", "Spills not yet deleted.", &[], now.open_spills);
+        metrics.gauge("weir_spill_open_writers", "Writers of spills that are neither finished nor aborted.", &[], now.open_writers);
+        metrics.counter("weir_spill_finished_total", "Spills that were finished.", &[], now.spills_total);
         metrics.counter("weir_spill_written_bytes_total", "Bytes written to spills.", &[], now.written_bytes);
         metrics.counter("weir_spill_read_bytes_total", "Bytes read from spills.", &[], now.read_bytes);
         let refusals = "Writes refused by a cap on spilled bytes.";
         metrics.counter("weir_spill_cap_refusals_total", refusals, &[], now.cap_refusals);
         let refusals = "Writes refused because the disk has too little free space.";
         metrics.counter("weir_spill_floor_refusals_total", refusals, &[], now.floor_refusals);
+        let swept = "Directories of dead processes that were removed.";
+        metrics.counter("weir_spill_swept_directories_total", swept, &[], now.swept_directories);
+        metrics.counter("weir_spill_swept_bytes_total", "Bytes in directories of dead processes that were removed.", &[], now.swept_bytes);
         for (operation, time) in [("write", now.write_time), ("read", now.read_time)] {
             let help = "Time spent writing and reading spills.";
             metrics.seconds("weir_spill_io_seconds_total", help, &[("operation", operation)], time);

@@ -1,12 +1,12 @@
 //! A store of spills: one place, one budget, its children.
 
 use std::fmt;
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 
 use super::backend::Backend;
 use super::budget::Budget;
 use super::config::{SpillBackend, SpillConfig, SpillOptions};
-use super::local::{FileOps, LocalBackend, SystemOps};
+use super::local::{FileOps, LocalBackend};
 use super::memory::MemoryBackend;
 use super::object::ObjectBackend;
 use super::stats::{SpillStats, Stats, Swept};
@@ -14,7 +14,7 @@ use super::tiered::TieredBackend;
 use super::writer::SpillWriter;
 use crate::env::{BoxFuture, Env};
 use crate::error::Result;
-use crate::session::{MetricSource, Session};
+use crate::metrics::{MetricSource, Registry};
 use crate::store::Store;
 
 /// What a store shares with its children, writers and spills.
@@ -23,8 +23,7 @@ pub(super) struct Core {
     pub backend: Box<dyn Backend>,
     pub buffer_bytes: usize,
     stats: Arc<Stats>,
-    /// Weak: a session may own its spill store.
-    session: Weak<Session>,
+    figures: Arc<Registry>,
 }
 
 impl Core {
@@ -36,10 +35,8 @@ impl Core {
 
 impl Drop for Core {
     fn drop(&mut self) {
-        if let Some(session) = self.session.upgrade() {
-            let source: Arc<dyn MetricSource> = self.stats.clone();
-            session.retire(&source);
-        }
+        let source: Arc<dyn MetricSource> = self.stats.clone();
+        self.figures.retire(&source);
     }
 }
 
@@ -64,22 +61,14 @@ impl fmt::Debug for Node {
 pub struct SpillStore(Arc<Node>);
 
 impl SpillStore {
-    /// A store with the surroundings, the object stores and the metrics of `session`. Does no I/O: an error is one of `config`.
-    pub fn new(session: &Arc<Session>, config: &SpillConfig) -> Result<Self> {
-        Self::build(session, config, Arc::new(SystemOps), None)
-    }
-
-    /// The same with other file operations than the system's, for tests of what disks do.
-    pub fn with_file_ops(session: &Arc<Session>, config: &SpillConfig, ops: Arc<dyn FileOps>) -> Result<Self> {
-        Self::build(session, config, ops, None)
-    }
-
-    /// The same with objects in `objects`, whatever URL `config` names.
-    pub fn with_objects(session: &Arc<Session>, config: &SpillConfig, objects: Store) -> Result<Self> {
-        Self::build(session, config, Arc::new(SystemOps), Some(objects))
-    }
-
-    fn build(session: &Arc<Session>, config: &SpillConfig, ops: Arc<dyn FileOps>, objects: Option<Store>) -> Result<Self> {
+    /// A store in the surroundings `env`, which shows its figures in `figures`; `open` opens the URL of a store of objects.
+    pub(crate) fn build(
+        config: &SpillConfig,
+        env: &Env,
+        figures: &Arc<Registry>,
+        ops: Arc<dyn FileOps>,
+        open: impl FnOnce(&str) -> Result<Store>,
+    ) -> Result<Self> {
         config.validate()?;
         let budget = Budget::new(config.cap_bytes, None);
         let swept = Arc::<Swept>::default();
@@ -89,10 +78,7 @@ impl SpillStore {
                 (Box::new(LocalBackend::new(directory.as_deref(), min_free, ops, &budget, None, &swept)?), None)
             }
             SpillBackend::Memory => (Box::new(MemoryBackend), Some(budget.clone())),
-            SpillBackend::Object { url } => {
-                let store = objects.map_or_else(|| session.store(url, false), Ok)?;
-                (Box::new(ObjectBackend::new(store, session.env().clone(), config.reclaim_age, &swept)), None)
-            }
+            SpillBackend::Object { url } => (Box::new(ObjectBackend::new(open(url)?, env.clone(), config.reclaim_age, &swept)), None),
             SpillBackend::Tiered { directory, memory_bytes } => {
                 let memory = Budget::new(Some(*memory_bytes), None);
                 let disk = LocalBackend::new(directory.as_deref(), config.min_free_bytes, ops, &budget, Some(&memory), &swept)?;
@@ -101,14 +87,8 @@ impl SpillStore {
         };
         let stats = Stats::new(None, budget.clone(), memory.clone(), swept);
         let source: Arc<dyn MetricSource> = stats.clone();
-        session.register(Arc::downgrade(&source));
-        let core = Core {
-            env: session.env().clone(),
-            backend,
-            buffer_bytes: config.buffer_bytes,
-            stats: stats.clone(),
-            session: Arc::downgrade(session),
-        };
+        figures.register(Arc::downgrade(&source));
+        let core = Core { env: env.clone(), backend, buffer_bytes: config.buffer_bytes, stats: stats.clone(), figures: figures.clone() };
         Ok(Self(Arc::new(Node { budget, stats, memory, core: Arc::new(core) })))
     }
 

@@ -84,7 +84,7 @@ impl Sink for TieredSink {
         Box::pin(async move {
             if self.on_disk {
                 self.write_to_disk(&mut [], 0)?;
-                return Ok(self.disk.end());
+                return self.disk.end();
             }
             let stored = self.memory.take().unwrap_or_default().end();
             Ok(Box::new(InMemory { stored, held: self.held.take() }) as Box<dyn Stored>)

@@ -22,6 +22,7 @@ pub enum FileOp {
     Create,
     Reopen,
     Append,
+    Close,
     Open,
     Read,
     Remove,
@@ -140,6 +141,12 @@ impl FileOps for FaultyOps {
         }
         let first = parts.iter().find(|part| !part.is_empty()).map_or(&[][..], |part| &part[..part.len().min(piece)]);
         SystemOps.append(file, &[IoSlice::new(first)])
+    }
+
+    fn close(&self, file: OwnedFd) -> io::Result<()> {
+        // It is closed also where that fails.
+        let outcome = SystemOps.close(file);
+        self.check(FileOp::Close).and(outcome)
     }
 
     fn open(&self, dir: BorrowedFd<'_>, name: &str) -> io::Result<OwnedFd> {

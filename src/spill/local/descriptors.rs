@@ -13,15 +13,27 @@ static KEPT: AtomicU64 = AtomicU64::new(0);
 
 /// A descriptor that is kept open.
 #[derive(Debug)]
-pub(super) struct Kept(OwnedFd);
+pub(super) struct Kept {
+    fd: OwnedFd,
+    _counted: Counted,
+}
 
 impl Kept {
     pub fn fd(&self) -> &OwnedFd {
-        &self.0
+        &self.fd
+    }
+
+    /// It is kept no more.
+    pub fn into_fd(self) -> OwnedFd {
+        self.fd
     }
 }
 
-impl Drop for Kept {
+/// One of the descriptors that are kept.
+#[derive(Debug)]
+struct Counted;
+
+impl Drop for Counted {
     fn drop(&mut self) {
         KEPT.fetch_sub(1, Ordering::Relaxed);
     }
@@ -31,7 +43,7 @@ impl Drop for Kept {
 pub(super) fn keep(fd: OwnedFd) -> Result<Kept, OwnedFd> {
     let more = |kept: u64| (kept < most()).then_some(kept + 1);
     match KEPT.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more) {
-        Ok(_) => Ok(Kept(fd)),
+        Ok(_) => Ok(Kept { fd, _counted: Counted }),
         Err(_) => Err(fd),
     }
 }

@@ -6,6 +6,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use std::sync::OnceLock;
 
+use rustix::fs::FileType;
 use rustix::io::Errno;
 
 use super::descriptors::{Kept, keep};
@@ -35,21 +36,29 @@ impl File {
         let dir = shared.dir()?;
         let name = shared.next_name();
         shared.remove_leftovers();
-        let fd = shared.ops.create(dir.as_fd(), &name).map_err(|e| io_error(format_args!("cannot create {}", dir.show(&name)), e))?;
+        let failed = |error| io_error(format_args!("cannot create {}", dir.show(&name)), error);
+        let fd = shared.once_swept(|| shared.ops.create(dir.as_fd(), &name).map_err(failed))?;
         Ok((Self { shared: shared.clone(), dir, name, len: 0, exists: true, reading: OnceLock::new() }, fd))
     }
 
     /// Its descriptor for appending, opened again.
     pub fn reopen(&self) -> Result<OwnedFd> {
-        self.shared.ops.reopen(self.dir.as_fd(), &self.name).map_err(|e| self.gone("open", e))
+        self.shared.ops.reopen(self.dir.as_fd(), &self.name).map_err(|e| self.gone("open", e)).and_then(|fd| self.regular(fd))
+    }
+
+    /// Closes a descriptor for appending: only now it is sure that what was written is taken.
+    pub fn close(&self, fd: OwnedFd) -> Result<()> {
+        self.shared.ops.close(fd).map_err(|e| self.error("write", e))
     }
 
     /// Appends all of `parts`, `bytes` in all.
     pub fn append(&mut self, fd: &OwnedFd, mut parts: &mut [IoSlice<'_>], bytes: u64) -> Result<()> {
+        self.dir.check_ours()?;
         let mut left = bytes;
         while left > 0 {
             let batch = &parts[..parts.len().min(MAX_SLICES)];
-            let written = self.shared.ops.append(fd.as_fd(), batch).map_err(|e| self.error("write", e))?;
+            let append = || self.shared.ops.append(fd.as_fd(), batch).map_err(|e| self.error("write", e));
+            let written = self.shared.once_swept(append)?;
             if written == 0 {
                 bail!(Storage, "cannot write {}: the file system takes no more bytes and gives no reason", self.path());
             }
@@ -83,6 +92,7 @@ impl File {
             return with(kept.fd());
         }
         let fd = self.shared.ops.open(self.dir.as_fd(), &self.name).map_err(|e| self.gone("open", e))?;
+        let fd = self.regular(fd)?;
         match keep(fd) {
             Ok(kept) => with(self.reading.get_or_init(|| kept).fd()),
             Err(fd) => with(&fd),
@@ -112,12 +122,23 @@ impl File {
         io_error(format_args!("cannot {what} {}", self.path()), error)
     }
 
-    /// A file of ours that is not there was removed by someone else.
+    /// A file of ours that is not there was removed by someone else, and something else in its place was put there.
     fn gone(&self, what: &str, error: io::Error) -> crate::error::Error {
-        if error.raw_os_error() == Some(Errno::NOENT.raw_os_error()) {
-            return err!(Corruption, "{} is gone: it was removed by someone else", self.path());
+        match error.raw_os_error().map(Errno::from_raw_os_error) {
+            Some(Errno::NOENT) => err!(Corruption, "{} is gone: it was removed by someone else", self.path()),
+            Some(Errno::LOOP | Errno::ISDIR | Errno::NXIO) => self.replaced(),
+            _ => self.error(what, error),
         }
-        self.error(what, error)
+    }
+
+    /// A descriptor that the file's name gave, if it is one of a file.
+    fn regular(&self, fd: OwnedFd) -> Result<OwnedFd> {
+        let stat = rustix::fs::fstat(&fd).map_err(|e| self.error("examine", e.into()))?;
+        if FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile { Ok(fd) } else { Err(self.replaced()) }
+    }
+
+    fn replaced(&self) -> crate::error::Error {
+        err!(Corruption, "{} is no file any more: someone else put something in its place", self.path())
     }
 
     /// Removes it. What cannot be removed is tried again later; its bytes count as gone all the same.

@@ -2,7 +2,8 @@
 //!
 //! The directory is made when a writer accepts its first byte, and holds an exclusive lock on itself for as long as the store or
 //! anything of it lives. A file is created when its writer first has to write, and its descriptor is closed when it is finished;
-//! the first read opens it again.
+//! the first read opens it again. Files are only ever reached through the directory's descriptor: whoever may rename what is above
+//! it changes nothing.
 
 mod descriptors;
 mod directory;
@@ -12,7 +13,6 @@ mod ops;
 mod sweep;
 
 use std::io::IoSlice;
-use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -30,8 +30,7 @@ use super::budget::Budget;
 use super::spill::Mapping;
 use super::stats::Swept;
 use crate::env::BoxFuture;
-use crate::error::{Result, err};
-use crate::runtime;
+use crate::error::{ErrorKind, Result, err};
 
 /// What the files of one store share.
 #[derive(Debug)]
@@ -42,6 +41,8 @@ struct LocalShared {
     dir: Mutex<Option<Arc<OwnedDir>>>,
     /// Whether it is made.
     ready: AtomicBool,
+    /// Held while what the dead left is removed.
+    sweeping: Mutex<()>,
     floor: Floor,
     next: AtomicU64,
     /// All that was accepted, and what of it is in memory for good.
@@ -55,16 +56,33 @@ struct LocalShared {
 }
 
 impl LocalShared {
-    /// The store's directory, made if there is none yet.
+    /// The store's directory, made if there is none yet. Who makes it sweeps, too; others need not wait for that.
     fn dir(&self) -> Result<Arc<OwnedDir>> {
-        let mut dir = self.dir.lock();
-        if let Some(dir) = &*dir {
+        let mut slot = self.dir.lock();
+        if let Some(dir) = &*slot {
+            dir.check_ours()?;
             return Ok(dir.clone());
         }
-        let made = Arc::new(self.base.make(&self.swept)?);
-        *dir = Some(made.clone());
+        let dir = Arc::new(self.base.make(&self.swept)?);
+        // Before others see the directory: from then on they may find the disk full of what is about to go.
+        let _sweeping = self.sweeping.lock();
+        *slot = Some(dir.clone());
         self.ready.store(true, Ordering::Relaxed);
-        Ok(made)
+        drop(slot);
+        dir.sweep_others(&self.swept);
+        Ok(dir)
+    }
+
+    /// Does `attempt`, and once more if there was no room while what the dead left was still being removed.
+    fn once_swept<T>(&self, mut attempt: impl FnMut() -> Result<T>) -> Result<T> {
+        let sweeping = self.sweeping.is_locked();
+        match attempt() {
+            Err(error) if sweeping && error.kind() == ErrorKind::StorageFull => {
+                drop(self.sweeping.lock());
+                attempt()
+            }
+            outcome => outcome,
+        }
     }
 
     fn next_name(&self) -> String {
@@ -89,16 +107,18 @@ impl LocalShared {
     /// memory.
     fn admit(&self, bytes: u64, moving: u64) -> Result<()> {
         let dir = self.dir()?;
-        self.floor.admit(
-            bytes.saturating_add(moving),
-            || self.unwritten().saturating_add(moving),
-            || self.ops.free_space(std::os::fd::AsFd::as_fd(&*dir)),
-        )
+        self.once_swept(|| {
+            self.floor.admit(
+                bytes.saturating_add(moving),
+                || self.unwritten().saturating_add(moving),
+                || self.ops.free_space(std::os::fd::AsFd::as_fd(&*dir)),
+            )
+        })
     }
 
     fn remove(&self, dir: &OwnedDir, name: String) {
         // In the child of a fork, the files are its parent's.
-        if runtime::is_forked() {
+        if dir.check_ours().is_err() {
             return;
         }
         if let Err(error) = dir.remove(&*self.ops, &name) {
@@ -137,6 +157,7 @@ impl LocalBackend {
             base: Base::new(directory)?,
             dir: Mutex::new(None),
             ready: AtomicBool::new(false),
+            sweeping: Mutex::default(),
             floor: Floor::new(min_free),
             next: AtomicU64::new(0),
             budget: budget.clone(),
@@ -178,9 +199,11 @@ impl LocalSink {
     }
 
     /// The spill that the file has become.
-    pub(super) fn end(&mut self) -> Box<dyn Stored> {
-        self.writing = None;
-        Box::new(LocalStored(self.file.take()))
+    pub(super) fn end(&mut self) -> Result<Box<dyn Stored>> {
+        if let (Some(kept), Some(file)) = (self.writing.take(), &self.file) {
+            file.close(kept.into_fd())?;
+        }
+        Ok(Box::new(LocalStored(self.file.take())))
     }
 }
 
@@ -195,7 +218,6 @@ impl Sink for LocalSink {
     }
 
     fn write(&mut self, parts: &mut [IoSlice<'_>], bytes: u64) -> Result<()> {
-        let transient: OwnedFd;
         let (file, fd) = match (&mut self.file, &self.writing) {
             (Some(file), Some(kept)) => (file, kept.fd()),
             (slot, _) => {
@@ -211,8 +233,8 @@ impl Sink for LocalSink {
                 match keep(fd) {
                     Ok(kept) => (file, self.writing.insert(kept).fd()),
                     Err(fd) => {
-                        transient = fd;
-                        (file, &transient)
+                        file.append(&fd, parts, bytes)?;
+                        return file.close(fd);
                     }
                 }
             }
@@ -221,7 +243,7 @@ impl Sink for LocalSink {
     }
 
     fn finish(&mut self) -> BoxFuture<'_, Result<Box<dyn Stored>>> {
-        Box::pin(std::future::ready(Ok(self.end())))
+        Box::pin(std::future::ready(self.end()))
     }
 
     fn discard(&mut self) -> Option<BoxFuture<'static, ()>> {

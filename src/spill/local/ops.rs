@@ -2,7 +2,7 @@
 
 use std::fmt::Debug;
 use std::io::{self, IoSlice};
-use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::fd::{BorrowedFd, IntoRawFd, OwnedFd};
 
 use rustix::fs::{AtFlags, Mode, OFlags};
 use rustix::io::retry_on_intr;
@@ -24,6 +24,8 @@ pub trait FileOps: Send + Sync + Debug {
     fn reopen(&self, dir: BorrowedFd<'_>, name: &str) -> io::Result<OwnedFd>;
     /// Appends of `parts` what the system takes at once, and says how much.
     fn append(&self, file: BorrowedFd<'_>, parts: &[IoSlice<'_>]) -> io::Result<usize>;
+    /// Closes a file that was appended to: some file systems say only now that they could not store it.
+    fn close(&self, file: OwnedFd) -> io::Result<()>;
     /// Opens a file to read it.
     fn open(&self, dir: BorrowedFd<'_>, name: &str) -> io::Result<OwnedFd>;
     /// Reads from `offset` what the system gives at once, and says how much; 0 at the end.
@@ -41,6 +43,9 @@ pub struct SystemOps;
 /// No other user sees spilled data.
 const FILE_MODE: Mode = Mode::from_raw_mode(0o600);
 
+/// How files are opened again. What is there may be somebody else's doing: no link is followed, and no pipe waited for.
+const AGAIN: OFlags = OFlags::CLOEXEC.union(OFlags::NOFOLLOW).union(OFlags::NONBLOCK);
+
 impl FileOps for SystemOps {
     fn create(&self, dir: BorrowedFd<'_>, name: &str) -> io::Result<OwnedFd> {
         let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::APPEND | OFlags::CLOEXEC | OFlags::NOFOLLOW;
@@ -48,8 +53,7 @@ impl FileOps for SystemOps {
     }
 
     fn reopen(&self, dir: BorrowedFd<'_>, name: &str) -> io::Result<OwnedFd> {
-        let flags = OFlags::WRONLY | OFlags::APPEND | OFlags::CLOEXEC | OFlags::NOFOLLOW;
-        Ok(retry_on_intr(|| rustix::fs::openat(dir, name, flags, Mode::empty()))?)
+        Ok(retry_on_intr(|| rustix::fs::openat(dir, name, OFlags::WRONLY | OFlags::APPEND | AGAIN, Mode::empty()))?)
     }
 
     fn append(&self, file: BorrowedFd<'_>, parts: &[IoSlice<'_>]) -> io::Result<usize> {
@@ -60,8 +64,16 @@ impl FileOps for SystemOps {
     }
 
     fn open(&self, dir: BorrowedFd<'_>, name: &str) -> io::Result<OwnedFd> {
-        let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
-        Ok(retry_on_intr(|| rustix::fs::openat(dir, name, flags, Mode::empty()))?)
+        Ok(retry_on_intr(|| rustix::fs::openat(dir, name, OFlags::RDONLY | AGAIN, Mode::empty()))?)
+    }
+
+    fn close(&self, file: OwnedFd) -> io::Result<()> {
+        let fd = file.into_raw_fd();
+        // SAFETY: the descriptor was owned until now, and nobody uses it any more. It is gone also after an error.
+        match unsafe { libc::close(fd) } {
+            0 => Ok(()),
+            _ => Err(io::Error::last_os_error()),
+        }
     }
 
     fn read_at(&self, file: BorrowedFd<'_>, offset: u64, out: &mut [u8]) -> io::Result<usize> {
