@@ -294,7 +294,8 @@ fn a_directory_that_may_not_be_written_is_denied() {
     let mut writer = begin(&store);
     // Root may write everywhere.
     if fs::metadata("/proc/self").unwrap().uid() != 0 {
-        assert_eq!(now(writer.write(&[1; 100])).unwrap_err().kind(), ErrorKind::PermissionDenied);
+        let error = now(writer.write(&[1; 100])).unwrap_err();
+        assert_eq!((error.kind(), error.detail_u64("spill_lost")), (ErrorKind::PermissionDenied, Some(0)));
         assert_eq!(store.used_bytes(), 0);
         fs::set_permissions(dir.path(), Permissions::from_mode(0o700)).unwrap();
     }

@@ -143,7 +143,8 @@ async fn remove(store: &Store, env: &Env, dir: &str) -> Result<()> {
     let objects = retried(env, || store.list(dir)).await?;
     let paths = objects.into_iter().filter(|object| object.name != OWNER).map(|object| format!("{dir}/{}", object.name));
     delete_all(store, env, paths.collect()).await?;
-    delete(store, env, &format!("{dir}/{OWNER}")).await
+    delete(store, env, &format!("{dir}/{OWNER}")).await?;
+    retried(env, || store.remove_dir(dir)).await
 }
 
 /// Writes `owner` again and again within the reclaim age, until `ended`.
