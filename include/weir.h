@@ -1783,20 +1783,6 @@ typedef struct {
 } WeirSpillOptions;
 
 /**
- * Some bytes of the caller's.
- */
-typedef struct {
-  /**
-   * Where they begin; may be NULL if there are none.
-   */
-  const uint8_t *data;
-  /**
-   * How many there are.
-   */
-  size_t len;
-} WeirBytes;
-
-/**
  * How batches are read.
  */
 typedef struct {
@@ -1805,8 +1791,9 @@ typedef struct {
    */
   uint32_t struct_size;
   /**
-   * 1: batches are not copied, but lie in the mapped file, aligned to 64 bytes. Not for spills that are compressed, encrypted, or in
-   * an object store (WEIR_STATUS_UNSUPPORTED). Default 0.
+   * 1: batches are not copied, but lie where the spill does: in the mapped file, or in the memory of a spill that was kept there. In a
+   * file their buffers are aligned to 64 bytes; in memory only as far as that memory is, and what Arrow needs aligned and is not is
+   * copied. Not for spills that are compressed, encrypted, or in an object store (WEIR_STATUS_UNSUPPORTED). Default 0.
    */
   uint8_t map;
   /**
@@ -2015,6 +2002,20 @@ typedef struct {
   uint64_t bytes;
 } WeirCacheStats;
 
+/**
+ * Some bytes of the caller's.
+ */
+typedef struct {
+  /**
+   * Where they begin; may be NULL if there are none.
+   */
+  const uint8_t *data;
+  /**
+   * How many there are.
+   */
+  size_t len;
+} WeirBytes;
+
 #ifdef __cplusplus
 extern "C" {
 #endif // __cplusplus
@@ -2039,8 +2040,8 @@ WeirStatus weir_runtime_configure(const WeirRuntimeOptions *options,
                                   WeirError **error);
 
 /**
- * Ends weir in this process, for good: operations that still run are dropped, so that their completions run with
- * WEIR_STATUS_CANCELLED; waiting calls return WEIR_STATUS_CLOSED; callbacks that are due run; all threads are joined. Close
+ * Ends weir in this process, for good: what is deleted of spills in object stores is waited for, until the time is up; operations that still
+ * run are dropped, so that their completions run with WEIR_STATUS_CANCELLED; waiting calls return WEIR_STATUS_CLOSED; callbacks that are due run; all threads are joined. Close
  * writers before. Handles must still be freed. Calling again is no error.
  *
  * @param timeout_ms  how long to wait for the threads, in milliseconds: negative for ever, 0 not at all
@@ -3857,7 +3858,36 @@ WeirStatus weir_spill_store_stats(const WeirSpillStore *store,
                                   WeirError **error);
 
 /**
- * Frees a spill store. Its writers and spills go on and keep what they need of it. NULL is allowed.
+ * Ends a spill store: no spill begins from now on, neither here nor in its children (WEIR_STATUS_CLOSED). Spills and writers that are alive
+ * go on. Waits until what was freed and aborted before, of this store and of its children, is gone from storage. On object stores deletion
+ * is in the background, so who ends its process without closing the store, or before this has returned, leaves objects behind until a later
+ * store finds them older than `reclaim_age_ms`; elsewhere nothing is waited for. If no writer, spill, reader or mapped batch of the store is
+ * left, its own directory is gone as well, else that goes with the last of them. May be called again to wait on.
+ *
+ * @param store       the store, which is still to be freed
+ * @param timeout_ms  < 0 = for ever. When it passes, the store is closed and the deletion goes on.
+ * @param error       receives the error, unless NULL
+ * @return WEIR_STATUS_OK, WEIR_STATUS_TIMED_OUT; what a deletion failed with after several tries: WEIR_STATUS_STORAGE,
+ * WEIR_STATUS_PERMISSION_DENIED; WEIR_STATUS_CANCELLED if the runtime was shut down before all was deleted. What is left then is deleted by
+ * a later store.
+ */
+WeirStatus weir_spill_store_close(const WeirSpillStore *store,
+                                  int64_t timeout_ms,
+                                  WeirError **error);
+
+/**
+ * weir_spill_store_close() with a completion. The store is closed when it returns.
+ *
+ * @param store       the store, which is still to be freed
+ * @param completion  what to complete
+ * @param error       receives the error, unless NULL
+ * @return WEIR_STATUS_OK if accepted, WEIR_STATUS_INVALID_ARGUMENT
+ */
+WeirStatus weir_spill_store_close_async(const WeirSpillStore *store, WeirCompletion completion, WeirError **error);
+
+/**
+ * Frees a spill store. Its writers and spills go on and keep what they need of it. Does not wait for what is deleted in the background: see
+ * weir_spill_store_close(). NULL is allowed.
  */
 void weir_spill_store_free(WeirSpillStore *store);
 
@@ -3876,7 +3906,7 @@ void weir_spill_options_init(WeirSpillOptions *options, uint32_t struct_size);
  * @param options  NULL for the defaults; `compression` must be none
  * @param writer   receives the writer; free it with weir_spill_writer_free()
  * @param error    receives the error, unless NULL
- * @return WEIR_STATUS_OK, WEIR_STATUS_INVALID_ARGUMENT, WEIR_STATUS_UNSUPPORTED
+ * @return WEIR_STATUS_OK, WEIR_STATUS_INVALID_ARGUMENT, WEIR_STATUS_UNSUPPORTED, WEIR_STATUS_CLOSED after weir_spill_store_close()
  */
 WeirStatus weir_spill_begin(const WeirSpillStore *store,
                             const WeirSpillOptions *options,
@@ -3891,123 +3921,14 @@ WeirStatus weir_spill_begin(const WeirSpillStore *store,
  * @param options  NULL for the defaults
  * @param writer   receives the writer; free it with weir_spill_writer_free()
  * @param error    receives the error, unless NULL
- * @return WEIR_STATUS_OK, WEIR_STATUS_INVALID_ARGUMENT, WEIR_STATUS_UNSUPPORTED; WEIR_STATUS_SCHEMA_MISMATCH if Arrow IPC cannot hold the
- * schema
+ * @return WEIR_STATUS_OK, WEIR_STATUS_INVALID_ARGUMENT, WEIR_STATUS_UNSUPPORTED, WEIR_STATUS_CLOSED after weir_spill_store_close();
+ * WEIR_STATUS_SCHEMA_MISMATCH if Arrow IPC cannot hold the schema
  */
 WeirStatus weir_spill_begin_batches(const WeirSpillStore *store,
                                     const struct ArrowSchema *schema,
                                     const WeirSpillOptions *options,
                                     WeirSpillWriter **writer,
                                     WeirError **error);
-
-/**
- * Appends bytes. What fits into the writer's buffer is copied and costs no I/O.
- *
- * @param writer      the writer
- * @param data        the bytes; NULL if there are none
- * @param len         how many
- * @param timeout_ms  < 0 = for ever. When it passes, nothing was written.
- * @param error       receives the error, unless NULL
- * @return WEIR_STATUS_OK. Refused, the writer goes on: WEIR_STATUS_DISK_CAP_EXCEEDED (details `cap_bytes`, `used_bytes`,
- * `requested_bytes`), WEIR_STATUS_STORAGE_FULL for the floor of free space (details `free_bytes`, `floor_bytes`, `requested_bytes`),
- * WEIR_STATUS_TIMED_OUT, WEIR_STATUS_INVALID_ARGUMENT. The spill is lost, and every later call says the same: WEIR_STATUS_STORAGE_FULL for
- * a full disk, WEIR_STATUS_PERMISSION_DENIED, WEIR_STATUS_STORAGE. WEIR_STATUS_CLOSED after the end
- */
-WeirStatus weir_spill_writer_write(const WeirSpillWriter *writer,
-                                   const uint8_t *data,
-                                   size_t len,
-                                   int64_t timeout_ms,
-                                   WeirError **error);
-
-/**
- * weir_spill_writer_write() with a completion. The bytes are copied before it returns; those that fit into the
- * writer's buffer are written by then. Writes that are under way at once are done
- * in the order of their calls.
- *
- * @param writer      the writer
- * @param data        the bytes; NULL if there are none
- * @param len         how many
- * @param completion  what to complete
- * @param error       receives the error, unless NULL
- * @return WEIR_STATUS_OK if accepted, WEIR_STATUS_INVALID_ARGUMENT
- */
-WeirStatus weir_spill_writer_write_async(const WeirSpillWriter *writer,
-                                         const uint8_t *data,
-                                         size_t len,
-                                         WeirCompletion completion,
-                                         WeirError **error);
-
-/**
- * Appends bytes that lie in several places, all or none of them.
- *
- * @param writer      the writer
- * @param parts       where the bytes lie; NULL if there are none
- * @param parts_len   how many places
- * @param timeout_ms  < 0 = for ever. When it passes, nothing was written.
- * @param error       receives the error, unless NULL
- * @return as weir_spill_writer_write()
- */
-WeirStatus weir_spill_writer_writev(const WeirSpillWriter *writer,
-                                    const WeirBytes *parts,
-                                    size_t parts_len,
-                                    int64_t timeout_ms,
-                                    WeirError **error);
-
-/**
- * Appends a batch. Only its own rows are written, not the parents of a slice. It may have no rows.
- *
- * @param writer      the writer, of weir_spill_begin_batches()
- * @param array       the batch, a struct array of the writer's schema; consumed on every return
- * @param timeout_ms  < 0 = for ever. When it passes, nothing was written.
- * @param error       receives the error, unless NULL
- * @return as weir_spill_writer_write(); WEIR_STATUS_INVALID_DATA
- */
-WeirStatus weir_spill_writer_write_batch(const WeirSpillWriter *writer,
-                                         struct ArrowArray *array,
-                                         int64_t timeout_ms,
-                                         WeirError **error);
-
-/**
- * weir_spill_writer_write_batch() with a completion. The batch is kept until it is written.
- *
- * @param writer      the writer, of weir_spill_begin_batches()
- * @param array       the batch, a struct array of the writer's schema; consumed on every return
- * @param completion  what to complete
- * @param error       receives the error, unless NULL
- * @return WEIR_STATUS_OK if accepted, WEIR_STATUS_INVALID_DATA, WEIR_STATUS_INVALID_ARGUMENT
- */
-WeirStatus weir_spill_writer_write_batch_async(const WeirSpillWriter *writer,
-                                               struct ArrowArray *array,
-                                               WeirCompletion completion,
-                                               WeirError **error);
-
-/**
- * Appends all batches of a stream. The stream must not write to the same writer.
- *
- * @param writer      the writer, of weir_spill_begin_batches()
- * @param stream      the stream, of the writer's schema; consumed on every return
- * @param timeout_ms  for all together; < 0 = for ever
- * @param error       receives the error, unless NULL; its detail `accepted` says how many batches were written before
- * @return as weir_spill_writer_write_batch(); WEIR_STATUS_SCHEMA_MISMATCH
- */
-WeirStatus weir_spill_writer_write_stream(const WeirSpillWriter *writer,
-                                          struct ArrowArrayStream *stream,
-                                          int64_t timeout_ms,
-                                          WeirError **error);
-
-/**
- * weir_spill_writer_write_stream() with a completion. The stream is read on a thread of weir's.
- *
- * @param writer      the writer, of weir_spill_begin_batches()
- * @param stream      the stream, of the writer's schema; consumed on every return
- * @param completion  what to complete
- * @param error       receives the error, unless NULL
- * @return WEIR_STATUS_OK if accepted, WEIR_STATUS_INVALID_ARGUMENT
- */
-WeirStatus weir_spill_writer_write_stream_async(const WeirSpillWriter *writer,
-                                                struct ArrowArrayStream *stream,
-                                                WeirCompletion completion,
-                                                WeirError **error);
 
 /**
  * The bytes that a writer took so far: of batches, as they are encoded. Before encryption. Also after the end; 0 for NULL.
@@ -4022,7 +3943,8 @@ uint64_t weir_spill_writer_len(const WeirSpillWriter *writer);
  * @param timeout_ms  < 0 = for ever. When it passes while the store works, the spill is lost.
  * @param spill       receives the spill; free it with weir_spill_free()
  * @param error       receives the error, unless NULL
- * @return WEIR_STATUS_OK, WEIR_STATUS_CLOSED, WEIR_STATUS_TIMED_OUT, WEIR_STATUS_STORAGE_FULL, WEIR_STATUS_STORAGE
+ * @return WEIR_STATUS_OK, WEIR_STATUS_CLOSED, WEIR_STATUS_TIMED_OUT; WEIR_STATUS_STORAGE_FULL, WEIR_STATUS_PERMISSION_DENIED,
+ * WEIR_STATUS_STORAGE, with the detail `spill_lost` = 1, also for what an earlier write lost it by
  */
 WeirStatus weir_spill_writer_finish(const WeirSpillWriter *writer,
                                     int64_t timeout_ms,
@@ -4130,18 +4052,30 @@ WeirStatus weir_spill_read_at_async(const WeirSpill *spill,
                                     WeirError **error);
 
 /**
- * Shows all bytes of a spill without copying them: those of a file are mapped.
+ * Shows all bytes of a spill without copying them: those of a file are mapped. The first call opens and maps the file on the calling
+ * thread, which waits for nobody, so there is no timeout; weir_spill_map_async() does that elsewhere.
  *
  * @param spill  the spill, in memory or on a local disk, and not encrypted
  * @param data   receives where they begin, borrowed until the spill is freed; NULL if there are none
  * @param len    receives how many there are
  * @param error  receives the error, unless NULL
- * @return WEIR_STATUS_OK, WEIR_STATUS_UNSUPPORTED, WEIR_STATUS_CORRUPTION, WEIR_STATUS_STORAGE, WEIR_STATUS_INVALID_ARGUMENT
+ * @return WEIR_STATUS_OK, WEIR_STATUS_UNSUPPORTED, WEIR_STATUS_CORRUPTION, WEIR_STATUS_STORAGE, WEIR_STATUS_PERMISSION_DENIED,
+ * WEIR_STATUS_INVALID_ARGUMENT
  */
 WeirStatus weir_spill_map(const WeirSpill *spill,
                           const uint8_t **data,
                           size_t *len,
                           WeirError **error);
+
+/**
+ * Maps a spill in the background: weir_spill_map() then does no I/O.
+ *
+ * @param spill       the spill, in memory or on a local disk, and not encrypted
+ * @param completion  what to complete; errors are those of weir_spill_map()
+ * @param error       receives the error, unless NULL
+ * @return WEIR_STATUS_OK if accepted, WEIR_STATUS_INVALID_ARGUMENT
+ */
+WeirStatus weir_spill_map_async(const WeirSpill *spill, WeirCompletion completion, WeirError **error);
 
 /**
  * Reads one batch of a spill. It stays valid after the spill is freed.
@@ -4246,14 +4180,18 @@ WeirStatus weir_spill_reader_read_async(const WeirSpillReader *reader,
                                         WeirError **error);
 
 /**
- * Sets where the next read begins, once the reads before it are done.
+ * Sets where the next read begins, once the reads before it are done. Does no I/O, and waits only for those.
  *
- * @param reader  the reader
- * @param offset  from the beginning of the spill, in bytes; beyond its end nothing is read
- * @param error   receives the error, unless NULL
- * @return WEIR_STATUS_OK, WEIR_STATUS_INVALID_ARGUMENT
+ * @param reader      the reader
+ * @param offset      from the beginning of the spill, in bytes; beyond its end nothing is read
+ * @param timeout_ms  < 0 = for ever. When it passes, the reader is where it was.
+ * @param error       receives the error, unless NULL
+ * @return WEIR_STATUS_OK, WEIR_STATUS_TIMED_OUT, WEIR_STATUS_INVALID_ARGUMENT
  */
-WeirStatus weir_spill_reader_seek(const WeirSpillReader *reader, uint64_t offset, WeirError **error);
+WeirStatus weir_spill_reader_seek(const WeirSpillReader *reader,
+                                  uint64_t offset,
+                                  int64_t timeout_ms,
+                                  WeirError **error);
 
 /**
  * Frees a reader, once what is under way is done. NULL is allowed.
@@ -4717,6 +4655,140 @@ WeirStatus weir_ipc_open_file(const char *path,
  * manifests. A program that frees all that it gets ends with 0.
  */
 uint64_t weir_live_handles(void);
+
+/**
+ * Appends bytes. What fits into the writer's buffer is copied and costs no I/O.
+ *
+ * @param writer      the writer
+ * @param data        the bytes; NULL if there are none
+ * @param len         how many
+ * @param timeout_ms  < 0 = for ever. When it passes, nothing was written.
+ * @param error       receives the error, unless NULL
+ * @return WEIR_STATUS_OK. After an error nothing was written and the writer goes on, unless the error's detail `spill_lost` is 1: then the
+ * spill is lost, and every later call says the same. Errors of the first two lines have that detail, 0 or 1.
+ *  - WEIR_STATUS_STORAGE_FULL: 1 for a full disk; 0 for the floor of free space (details `free_bytes`, `floor_bytes`, `requested_bytes`) and
+ *    for want of memory
+ *  - WEIR_STATUS_STORAGE, WEIR_STATUS_PERMISSION_DENIED: 1 for a failed write; 0 if the place to write to could not be made, or asked
+ *    for its free space
+ *  - WEIR_STATUS_DISK_CAP_EXCEEDED (details `cap_bytes`, `used_bytes`, `requested_bytes`)
+ *  - WEIR_STATUS_UNSUPPORTED, WEIR_STATUS_INVALID_ARGUMENT, WEIR_STATUS_NOT_FOUND if the first write finds that the store's location is none:
+ *    a file system without locks, a path through a file, a bucket that does not exist
+ *  - WEIR_STATUS_INVALID_ARGUMENT if it is a writer of batches
+ *  - WEIR_STATUS_TIMED_OUT
+ *  - WEIR_STATUS_CLOSED after the end
+ */
+WeirStatus weir_spill_writer_write(const WeirSpillWriter *writer,
+                                   const uint8_t *data,
+                                   size_t len,
+                                   int64_t timeout_ms,
+                                   WeirError **error);
+
+/**
+ * weir_spill_writer_write() with a completion. The bytes are copied before it returns; those that fit into the writer's buffer are written
+ * by then. Writes that are under way at once are done in the order of their calls. Copies of those that wait count against no limit: who
+ * does not wait for completions bounds them.
+ *
+ * @param writer      the writer
+ * @param data        the bytes; NULL if there are none
+ * @param len         how many
+ * @param completion  what to complete
+ * @param error       receives the error, unless NULL
+ * @return WEIR_STATUS_OK if accepted, WEIR_STATUS_INVALID_ARGUMENT, WEIR_STATUS_STORAGE_FULL if there is no memory for the copy
+ */
+WeirStatus weir_spill_writer_write_async(const WeirSpillWriter *writer,
+                                         const uint8_t *data,
+                                         size_t len,
+                                         WeirCompletion completion,
+                                         WeirError **error);
+
+/**
+ * Appends bytes that lie in several places, all or none of them.
+ *
+ * @param writer      the writer
+ * @param parts       where the bytes lie; NULL if there are none
+ * @param parts_len   how many places
+ * @param timeout_ms  < 0 = for ever. When it passes, nothing was written.
+ * @param error       receives the error, unless NULL
+ * @return as weir_spill_writer_write()
+ */
+WeirStatus weir_spill_writer_writev(const WeirSpillWriter *writer,
+                                    const WeirBytes *parts,
+                                    size_t parts_len,
+                                    int64_t timeout_ms,
+                                    WeirError **error);
+
+/**
+ * weir_spill_writer_writev() with a completion, as weir_spill_writer_write_async(): the bytes are copied before it returns.
+ *
+ * @param writer      the writer
+ * @param parts       where the bytes lie; NULL if there are none
+ * @param parts_len   how many places
+ * @param completion  what to complete
+ * @param error       receives the error, unless NULL
+ * @return as weir_spill_writer_write_async()
+ */
+WeirStatus weir_spill_writer_writev_async(const WeirSpillWriter *writer,
+                                          const WeirBytes *parts,
+                                          size_t parts_len,
+                                          WeirCompletion completion,
+                                          WeirError **error);
+
+/**
+ * Appends a batch. Only its own rows are written, not the parents of a slice. It may have no rows.
+ *
+ * @param writer      the writer, of weir_spill_begin_batches()
+ * @param array       the batch, a struct array of the writer's schema; consumed on every return
+ * @param timeout_ms  < 0 = for ever. When it passes, nothing was written.
+ * @param error       receives the error, unless NULL
+ * @return as weir_spill_writer_write(); WEIR_STATUS_INVALID_DATA, WEIR_STATUS_SCHEMA_MISMATCH; WEIR_STATUS_INVALID_ARGUMENT if it is a writer
+ * of bytes
+ */
+WeirStatus weir_spill_writer_write_batch(const WeirSpillWriter *writer,
+                                         struct ArrowArray *array,
+                                         int64_t timeout_ms,
+                                         WeirError **error);
+
+/**
+ * weir_spill_writer_write_batch() with a completion. The batch is kept until it is written.
+ *
+ * @param writer      the writer, of weir_spill_begin_batches()
+ * @param array       the batch, a struct array of the writer's schema; consumed on every return
+ * @param completion  what to complete
+ * @param error       receives the error, unless NULL
+ * @return WEIR_STATUS_OK if accepted, WEIR_STATUS_INVALID_DATA, WEIR_STATUS_INVALID_ARGUMENT
+ */
+WeirStatus weir_spill_writer_write_batch_async(const WeirSpillWriter *writer,
+                                               struct ArrowArray *array,
+                                               WeirCompletion completion,
+                                               WeirError **error);
+
+/**
+ * Appends all batches of a stream. The stream must not write to the same writer.
+ *
+ * @param writer      the writer, of weir_spill_begin_batches()
+ * @param stream      the stream, of the writer's schema; consumed on every return
+ * @param timeout_ms  for all together; < 0 = for ever
+ * @param error       receives the error, unless NULL; its detail `accepted` says how many batches were written before, also if time is up
+ * @return as weir_spill_writer_write_batch(); what the stream failed with
+ */
+WeirStatus weir_spill_writer_write_stream(const WeirSpillWriter *writer,
+                                          struct ArrowArrayStream *stream,
+                                          int64_t timeout_ms,
+                                          WeirError **error);
+
+/**
+ * weir_spill_writer_write_stream() with a completion. The stream is read on a thread of weir's.
+ *
+ * @param writer      the writer, of weir_spill_begin_batches()
+ * @param stream      the stream, of the writer's schema; consumed on every return
+ * @param completion  what to complete
+ * @param error       receives the error, unless NULL
+ * @return WEIR_STATUS_OK if accepted, WEIR_STATUS_INVALID_ARGUMENT
+ */
+WeirStatus weir_spill_writer_write_stream_async(const WeirSpillWriter *writer,
+                                                struct ArrowArrayStream *stream,
+                                                WeirCompletion completion,
+                                                WeirError **error);
 
 #ifdef __cplusplus
 }  // extern "C"

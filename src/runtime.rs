@@ -3,12 +3,14 @@
 //!
 //! Guarantees: no thread is started before something needs one; a caller's callback never runs on a runtime worker; a call
 //! that would block a runtime worker is refused ([`ErrorKind::WouldDeadlock`](crate::error::ErrorKind::WouldDeadlock)); a child of `fork` is told so at once
-//! ([`ErrorKind::Forked`](crate::error::ErrorKind::Forked)); [`shutdown`] drops what runs, which completes it, and joins every thread.
+//! ([`ErrorKind::Forked`](crate::error::ErrorKind::Forked)); [`shutdown`] lets deletions finish, drops what else runs, which completes it,
+//! and joins every thread.
 
 mod block;
 mod dispatcher;
 mod system;
 mod threads;
+mod unfinished;
 
 use std::fmt;
 use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
@@ -24,6 +26,7 @@ pub use dispatcher::dispatch;
 pub use system::env;
 pub(crate) use threads::{Kind, enter, is_own_thread};
 pub use threads::{live_threads, may_block};
+pub(crate) use unfinished::Unfinished;
 
 /// Runs when a thread of weir's starts or ends, on that thread.
 pub type Hook = Arc<dyn Fn() + Send + Sync>;
@@ -146,8 +149,8 @@ fn start() -> Result<&'static tokio::runtime::Handle> {
     Ok(handle)
 }
 
-/// Ends the runtime for good: what runs is dropped and thereby completes as cancelled, callbacks still run, and every thread
-/// is joined. `timeout_ms` < 0 waits for ever. An error [`TimedOut`](crate::error::ErrorKind::TimedOut) says that threads
+/// Ends the runtime for good: what cleans up in the background is waited for ([`Unfinished`]), what else runs is dropped and thereby
+/// completes as cancelled, callbacks still run, and every thread is joined. `timeout_ms` < 0 waits for ever. An error [`TimedOut`](crate::error::ErrorKind::TimedOut) says that threads
 /// are left; the call may be repeated to wait on.
 pub fn shutdown(timeout_ms: i64) -> Result<()> {
     /// What tokio's clock surely can add to the present.
@@ -157,6 +160,9 @@ pub fn shutdown(timeout_ms: i64) -> Result<()> {
         bail!(WouldDeadlock, "weir cannot be shut down from one of its own threads or callbacks");
     }
     let deadline = Deadline::after(timeout_ms);
+    if PHASE.load(Ordering::Acquire) == RUNNING {
+        unfinished::wait_for_none(deadline);
+    }
     let runtime = {
         let mut slot = RUNTIME.lock();
         PHASE.store(STOPPED, Ordering::Release);

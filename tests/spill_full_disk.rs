@@ -94,6 +94,7 @@ fn the_floor_comes_first(base: &Path) {
         }
     };
     assert_eq!((error.kind(), error.detail_u64("floor_bytes")), (ErrorKind::StorageFull, Some(4 * MIB as u64)));
+    assert_eq!(error.detail_u64("spill_lost"), Some(0));
     let spills: Vec<_> = writers.into_iter().map(|writer| now(writer.finish()).unwrap()).collect();
     let (written, most) = (sum(&files(base)), (DISK - 4 * MIB) as u64);
     assert!(written <= most && written > most - MIB as u64, "{written} of {most}");

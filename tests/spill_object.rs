@@ -142,7 +142,7 @@ fn a_failed_upload_leaves_nothing() {
         let _neighbour = world.spill(&store, b"neighbour").unwrap();
         world.faults.on(Op::Put, "/1-", nth, fault);
         let error = world.spill(&store, &bytes(1, 3 * PART)).unwrap_err();
-        assert_eq!((error.kind(), world.faults.unmet()), (kind, 0));
+        assert_eq!((error.kind(), world.faults.unmet(), error.detail_u64("spill_lost")), (kind, 0, Some(1)));
         assert!(error.message().contains(".spill/1-"), "{error}");
         world.sim.run_ready();
         assert_eq!((store.used_bytes(), world.parts(), store.stats().open_writers), (9, 1, 0));
@@ -157,7 +157,8 @@ fn a_failed_first_use_is_not_final() {
     world.faults.on_next(Op::Put, "/owner", 1, Fault::Denied);
     world.sim.run(async {
         let mut writer = begin(&store);
-        assert_eq!(writer.write(b"x").await.unwrap_err().kind(), ErrorKind::PermissionDenied);
+        let error = writer.write(b"x").await.unwrap_err();
+        assert_eq!((error.kind(), error.detail_u64("spill_lost")), (ErrorKind::PermissionDenied, Some(0)));
         assert_eq!((store.used_bytes(), writer.len()), (0, 0));
         writer.write(b"x").await.unwrap();
         assert_eq!(writer.finish().await.unwrap().len(), 1);

@@ -235,11 +235,12 @@ fn an_io_error_ends_its_writer_alone() {
         ops.pass(FileOp::Append, 7);
         ops.fail(FileOp::Append, &[errno]);
         let first = now(writer.write(&bytes(2, 200_000))).unwrap_err();
-        assert_eq!(first.kind(), kind);
+        assert_eq!((first.kind(), first.detail_u64("spill_lost")), (kind, Some(1)));
         assert!(first.message().contains(dir.path().to_str().unwrap()), "{first}");
         assert_eq!((store.used_bytes(), files(dir.path()).len()), (9, 1), "at once, not at the writer's end");
         for later in [now(writer.write(b"")), now(writer.write(b"x")), writer.buffer(b"x").map(|_| ()), now(writer.write_vectored(&[]))] {
-            assert_eq!(later.unwrap_err().message(), first.message());
+            let later = later.unwrap_err();
+            assert_eq!((later.message(), later.detail_u64("spill_lost")), (first.message(), Some(1)));
         }
         assert_eq!(now(writer.finish()).unwrap_err().kind(), kind);
         ops.piece.store(0, Ordering::Relaxed);

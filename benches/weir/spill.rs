@@ -12,14 +12,16 @@
 //!   copy of as many bytes into a buffer of that size. `spill.write.4k.mean.ns` has all calls, those that write included.
 //! * `spill.batches`: batches of 1.3 MB in four columns, written and read back as a stream, validated and compared with their checksums,
 //!   over raw writes and reads of as many bytes in as many calls.
-//! * `spill.cap`: 64 threads, a writer each, until the first is refused: the bytes that the store holds then, over the cap. That no file
-//!   system holds a byte more than the cap, and as many as the store says, is asserted.
+//! * `spill.cap`: 64 threads, a writer each, until the first is refused: the bytes that were used then, as the refusal says, over the cap.
+//!   A thread beside them looks at the file system all the time and asserts that it never holds a byte more than the cap; in the end it holds
+//!   as many as the store says.
 
 use std::ffi::CString;
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::ptr::{null, null_mut};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
@@ -27,8 +29,7 @@ use arrow_array::ffi_stream::FFI_ArrowArrayStream;
 use arrow_array::{Array, Int64Array, RecordBatch};
 use arrow_data::ffi::FFI_ArrowArray;
 use arrow_schema::ffi::FFI_ArrowSchema;
-use weir::ffi::error::WeirStatus;
-use weir::ffi::error::weir_error_free;
+use weir::ffi::error::{WeirStatus, weir_error_detail_u64, weir_error_free};
 use weir::ffi::spill::{
     WeirSpill, WeirSpillReadOptions, weir_spill_batch, weir_spill_batch_count, weir_spill_free, weir_spill_len,
     weir_spill_read_options_init, weir_spill_stream,
@@ -38,9 +39,9 @@ use weir::ffi::spill_store::{
     WeirSpillStore, WeirSpillStoreOptions, weir_spill_store_free, weir_spill_store_new, weir_spill_store_options_init,
     weir_spill_store_used_bytes,
 };
+use weir::ffi::spill_write::{weir_spill_writer_write, weir_spill_writer_write_batch};
 use weir::ffi::spill_writer::{
     WeirSpillWriter, weir_spill_begin, weir_spill_begin_batches, weir_spill_writer_finish, weir_spill_writer_free, weir_spill_writer_len,
-    weir_spill_writer_write, weir_spill_writer_write_batch,
 };
 
 use crate::abi::{call, export};
@@ -128,18 +129,22 @@ impl Writer {
         call!(weir_spill_writer_write(self.0, bytes.as_ptr(), bytes.len(), -1));
     }
 
-    /// Whether it was accepted; not if the cap was reached.
-    fn try_write(&self, bytes: &[u8]) -> bool {
+    /// Writes; if the cap refuses that, how many bytes were used then, as the refusal says.
+    fn try_write(&self, bytes: &[u8]) -> Result<(), u64> {
         let mut error = null_mut();
         // SAFETY: a live writer; the bytes are there.
         let status = unsafe { weir_spill_writer_write(self.0, bytes.as_ptr(), bytes.len(), -1, &raw mut error) };
         if status == WeirStatus::DiskCapExceeded {
-            // SAFETY: freed once.
-            unsafe { weir_error_free(error) };
-            return false;
+            let mut used = 0;
+            // SAFETY: a live error, freed once.
+            unsafe {
+                assert!(weir_error_detail_u64(error, c"used_bytes".as_ptr(), &raw mut used), "the refusal says what is used");
+                weir_error_free(error);
+            }
+            return Err(used);
         }
         crate::abi::ok(status, error);
-        true
+        Ok(())
     }
 
     fn write_batch(&self, batch: &RecordBatch) {
@@ -494,7 +499,9 @@ fn batches(options: &Options, report: &mut Report) {
 
 /// The bytes of all spills below `dir`, by the file system's account.
 fn on_disk(dir: &Path) -> u64 {
-    let below = |dir: &Path| std::fs::read_dir(dir).expect("a directory").map(|entry| entry.expect("an entry").path()).collect::<Vec<_>>();
+    // Not there before the first write.
+    let entries = |dir: &Path| std::fs::read_dir(dir).into_iter().flatten();
+    let below = |dir: &Path| entries(dir).map(|entry| entry.expect("an entry").path()).collect::<Vec<_>>();
     let files = below(dir).into_iter().filter(|path| path.is_dir()).flat_map(|owner| below(&owner));
     files.map(|file| std::fs::metadata(file).expect("a file's size").len()).sum()
 }
@@ -507,19 +514,29 @@ fn cap(options: &Options, report: &mut Report) {
     for round in 0..options.rounds {
         let dir = dir.join(round.to_string());
         let store = Store::new(&dir, cap);
-        let first = OnceLock::new();
+        let (first, done) = (OnceLock::new(), AtomicBool::new(false));
         let spills: Vec<Spill> = std::thread::scope(|scope| {
-            let (store, first) = (&store, &first);
+            let (store, first, done, dir) = (&store, &first, &done, &dir);
             let write = move |chunk: usize| {
                 let (writer, bytes) = (store.begin(), vec![7_u8; chunk]);
-                while first.get().is_none() && writer.try_write(&bytes) {}
-                // The first one who is refused looks how full it is.
-                first.get_or_init(|| store.used());
+                while first.get().is_none() {
+                    if let Err(used) = writer.try_write(&bytes) {
+                        first.get_or_init(|| used);
+                    }
+                }
                 writer.finish()
             };
+            scope.spawn(move || {
+                while !done.load(Ordering::Relaxed) {
+                    let held = on_disk(dir);
+                    assert!(held <= cap, "{held} bytes on disk, {cap} allowed");
+                }
+            });
             // Chunks of many sizes, so that what is left in the end fits none of them exactly.
             let threads: Vec<_> = (0..WRITERS).map(|i| scope.spawn(move || write((4096 << (i % 5)) + 17 * i))).collect();
-            threads.into_iter().map(|thread| thread.join().expect("a writer")).collect()
+            let spills: Vec<_> = threads.into_iter().map(std::thread::ScopedJoinHandle::join).collect();
+            done.store(true, Ordering::Relaxed);
+            spills.into_iter().map(|spill| spill.expect("a writer")).collect()
         });
         let used = store.used();
         assert!(used <= cap && on_disk(&dir) == used, "{used} bytes are used, {} on disk, {cap} allowed", on_disk(&dir));

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use futures_util::FutureExt;
 
 use super::args::Out;
-use super::completion::{Offered, Outcome, WeirCompletion};
+use super::completion::{Completion, Offered, Outcome, WeirCompletion};
 use super::error::{WeirError, WeirStatus};
 use super::guard::{caught, guard, protect};
 use super::handle::{Handle, Opaque};
@@ -30,6 +30,39 @@ pub(crate) struct Operation<F> {
     future: F,
     blocking: bool,
     handle: Arc<dyn Poison>,
+}
+
+/// A call that first waits for its place in a queue, which blocks no thread, and then does `run` with what that gave it.
+pub(crate) struct InTurn<P, R> {
+    place: P,
+    run: R,
+    blocking: bool,
+    handle: Arc<dyn Poison>,
+}
+
+/// The operation on `handle` that waits for `place` and then does `run`. `blocking` says whether that blocks the thread that polls it.
+pub(crate) fn in_turn<O, P, L, R, F, T>(handle: &Arc<Handle<O>>, blocking: bool, place: P, run: R) -> InTurn<P, R>
+where
+    O: Opaque,
+    P: Future<Output = Result<L>> + Send + 'static,
+    R: FnOnce(L) -> F + Send + 'static,
+    F: Future<Output = Result<T>> + Send + 'static,
+{
+    InTurn { place, run, blocking, handle: Arc::clone(handle) as _ }
+}
+
+impl<P, R> InTurn<P, R> {
+    /// The same for [`wait`].
+    pub(crate) fn on_one_thread<L, F, T>(self) -> Operation<impl Future<Output = Result<T>> + Send + 'static>
+    where
+        P: Future<Output = Result<L>> + Send + 'static,
+        L: Send,
+        R: FnOnce(L) -> F + Send + 'static,
+        F: Future<Output = Result<T>> + Send + 'static,
+    {
+        let Self { place, run, blocking, handle } = self;
+        Operation { future: async move { run(place.await?).await }, blocking, handle }
+    }
 }
 
 impl<F> Operation<F> {
@@ -65,12 +98,32 @@ where
     T: Outcome,
     F: Future<Output = Result<T>> + Send + 'static,
 {
+    // SAFETY: the caller's promise.
+    unsafe { wait_explained(error, timeout_ms, out, decode, |failure| failure) }
+}
+
+/// [`wait`] that has `explain` say more about a failure of the operation, also if time is up.
+///
+/// # Safety
+///
+/// As for [`wait`].
+pub(crate) unsafe fn wait_explained<T, F>(
+    error: *mut *mut WeirError,
+    timeout_ms: i64,
+    out: Out<T>,
+    decode: impl FnOnce() -> Result<Operation<F>>,
+    explain: impl FnOnce(Error) -> Error,
+) -> WeirStatus
+where
+    T: Outcome,
+    F: Future<Output = Result<T>> + Send + 'static,
+{
     let body = || {
         out.check()?;
         runtime::may_block()?;
         let Operation { future, handle, .. } = decode()?;
-        let value = protect(|| runtime::block_on(future, timeout_ms)).inspect_err(|failure| handle.poison(failure))?;
-        out.set(value);
+        let value = protect(|| runtime::block_on(future, timeout_ms)).inspect_err(|failure| handle.poison(failure));
+        out.set(value.map_err(explain)?);
         Ok(())
     };
     // SAFETY: the caller's promise.
@@ -92,24 +145,75 @@ where
     T: Outcome,
     F: Future<Output = Result<T>> + Send + 'static,
 {
+    let start = |Operation { future, blocking, handle }, completion| spawn(completed(future, handle, completion), blocking);
+    // SAFETY: the caller's promise.
+    unsafe { accept(error, completion, decode, start) }
+}
+
+/// [`defer`] for an operation that waits for its turn: however many wait, none of them takes a thread.
+///
+/// # Safety
+///
+/// As for [`defer`].
+pub(crate) unsafe fn defer_in_turn<T, P, L, R, F>(
+    error: *mut *mut WeirError,
+    completion: WeirCompletion,
+    decode: impl FnOnce() -> Result<InTurn<P, R>>,
+) -> WeirStatus
+where
+    T: Outcome,
+    P: Future<Output = Result<L>> + Send + 'static,
+    L: Send + 'static,
+    R: FnOnce(L) -> F + Send + 'static,
+    F: Future<Output = Result<T>> + Send + 'static,
+{
+    let start = |InTurn { place, run, blocking, handle }: InTurn<P, R>, completion| {
+        let rest = move |place: Result<L>| spawn(completed(async move { run(place?).await }, handle, completion), blocking);
+        let mut place = Box::pin(place);
+        // Most find nobody before them.
+        match place.as_mut().now_or_never() {
+            Some(place) => rest(place),
+            None => spawn(async move { rest(place.await) }, false),
+        }
+    };
+    // SAFETY: the caller's promise.
+    unsafe { accept(error, completion, decode, start) }
+}
+
+fn spawn(task: impl Future<Output = ()> + Send + 'static, blocking: bool) {
+    runtime::env().spawn.spawn(Box::pin(task), blocking);
+}
+
+/// Runs `future`, whose outcome completes `completion`.
+async fn completed<T: Outcome>(future: impl Future<Output = Result<T>>, handle: Arc<dyn Poison>, completion: Completion) {
+    let outcome = AssertUnwindSafe(future).catch_unwind().await;
+    let outcome = outcome.unwrap_or_else(|panic| Err(caught(&*panic)));
+    if let Err(failure) = &outcome {
+        handle.poison(failure);
+    }
+    // Whoever frees the handle because of the completion finds that it was the last to hold it.
+    drop(handle);
+    completion.complete(outcome);
+}
+
+/// Decodes with `decode`, and has `start` see to the completion of what came of it.
+///
+/// # Safety
+///
+/// As for [`defer`].
+unsafe fn accept<D>(
+    error: *mut *mut WeirError,
+    completion: WeirCompletion,
+    decode: impl FnOnce() -> Result<D>,
+    start: impl FnOnce(D, Completion),
+) -> WeirStatus {
     let body = || {
         // SAFETY: the caller's promise.
         let offered = unsafe { Offered::new(completion) }?;
         // Started before anything is accepted: this may fail.
         runtime::handle()?;
-        let Operation { future, blocking, handle } = decode()?;
-        let completion = offered.accept();
-        let task = async move {
-            let outcome = AssertUnwindSafe(future).catch_unwind().await;
-            let outcome = outcome.unwrap_or_else(|panic| Err(caught(&*panic)));
-            if let Err(failure) = &outcome {
-                handle.poison(failure);
-            }
-            // Whoever frees the handle because of the completion finds that it was the last to hold it.
-            drop(handle);
-            completion.complete(outcome);
-        };
-        runtime::env().spawn.spawn(Box::pin(task), blocking);
+        let decoded = decode()?;
+        start(decoded, offered.accept());
         Ok(())
     };
     // SAFETY: the caller's promise.

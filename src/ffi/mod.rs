@@ -51,6 +51,7 @@ pub mod snapshot;
 pub mod spill;
 pub mod spill_reader;
 pub mod spill_store;
+pub mod spill_write;
 pub mod spill_writer;
 pub mod subscription;
 pub(crate) mod tail_stream;

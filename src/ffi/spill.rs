@@ -1,13 +1,12 @@
 //! Reading spills.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use arrow_array::RecordBatch;
 use arrow_array::ffi_stream::FFI_ArrowArrayStream;
 use arrow_data::ffi::FFI_ArrowArray;
 use arrow_schema::SchemaRef;
 use arrow_schema::ffi::FFI_ArrowSchema;
-use parking_lot::Mutex;
 
 use super::args::{self, Out};
 use super::arrow::{self, BatchSource};
@@ -35,7 +34,7 @@ pub(crate) struct Spilled {
     pub(crate) spill: Spill,
     batches: Option<BatchSpill>,
     /// Lent to the caller until the spill is freed.
-    mapped: Mutex<Option<MappedBytes>>,
+    mapped: OnceLock<MappedBytes>,
 }
 
 impl Opaque for WeirSpill {
@@ -52,13 +51,24 @@ impl WeirSpill {
             Finished::Bytes(spill) => (spill, None),
             Finished::Batches(batches) => (batches.spill().clone(), Some(batches)),
         };
-        Owned::new(Spilled { spill, batches, mapped: Mutex::default() })
+        Owned::new(Spilled { spill, batches, mapped: OnceLock::new() })
     }
 }
 
 impl Spilled {
     fn batches(&self) -> Result<&BatchSpill> {
         self.batches.as_ref().ok_or_else(|| err!(InvalidArgument, "the spill has bytes, and no batches"))
+    }
+
+    /// Its bytes, mapped by the first call.
+    fn map(&self) -> Result<&MappedBytes> {
+        if let Some(bytes) = self.mapped.get() {
+            return Ok(bytes);
+        }
+        runtime::may_block()?;
+        // Of several at once, one stays.
+        let bytes = self.spill.map()?;
+        Ok(self.mapped.get_or_init(|| bytes))
     }
 }
 
@@ -68,8 +78,9 @@ impl Spilled {
 pub struct WeirSpillReadOptions {
     /// `sizeof(WeirSpillReadOptions)`.
     pub struct_size: u32,
-    /// 1: batches are not copied, but lie in the mapped file, aligned to 64 bytes. Not for spills that are compressed, encrypted, or in
-    /// an object store (WEIR_STATUS_UNSUPPORTED). Default 0.
+    /// 1: batches are not copied, but lie where the spill does: in the mapped file, or in the memory of a spill that was kept there. In a
+    /// file their buffers are aligned to 64 bytes; in memory only as far as that memory is, and what Arrow needs aligned and is not is
+    /// copied. Not for spills that are compressed, encrypted, or in an object store (WEIR_STATUS_UNSUPPORTED). Default 0.
     pub map: u8,
     /// With `map`, 1: the first map of each batch compares it with its checksum, which reads all of it; default 0: only its structure is
     /// checked, offsets, UTF-8 and keys included. Batches that are read are always compared.
@@ -273,13 +284,15 @@ pub unsafe extern "C" fn weir_spill_read_at_async(
     unsafe { call::defer(error, completion, decode) }
 }
 
-/// Shows all bytes of a spill without copying them: those of a file are mapped.
+/// Shows all bytes of a spill without copying them: those of a file are mapped. The first call opens and maps the file on the calling
+/// thread, which waits for nobody, so there is no timeout; weir_spill_map_async() does that elsewhere.
 ///
 /// @param spill  the spill, in memory or on a local disk, and not encrypted
 /// @param data   receives where they begin, borrowed until the spill is freed; NULL if there are none
 /// @param len    receives how many there are
 /// @param error  receives the error, unless NULL
-/// @return WEIR_STATUS_OK, WEIR_STATUS_UNSUPPORTED, WEIR_STATUS_CORRUPTION, WEIR_STATUS_STORAGE, WEIR_STATUS_INVALID_ARGUMENT
+/// @return WEIR_STATUS_OK, WEIR_STATUS_UNSUPPORTED, WEIR_STATUS_CORRUPTION, WEIR_STATUS_STORAGE, WEIR_STATUS_PERMISSION_DENIED,
+/// WEIR_STATUS_INVALID_ARGUMENT
 ///
 /// # Safety
 ///
@@ -296,11 +309,7 @@ pub unsafe extern "C" fn weir_spill_map(
     let body = |spill: &Handle<WeirSpill>| {
         data.check()?;
         len.check()?;
-        let mut mapped = spill.core.mapped.lock();
-        let bytes = match &*mapped {
-            Some(bytes) => bytes,
-            None => mapped.insert(spill.core.spill.map()?),
-        };
+        let bytes = spill.core.map()?;
         // PITFALLS X6: empty is (NULL, 0).
         data.set(if bytes.is_empty() { std::ptr::null() } else { bytes.as_ptr() });
         len.set(bytes.len());
@@ -308,6 +317,33 @@ pub unsafe extern "C" fn weir_spill_map(
     };
     // SAFETY: the caller's promise.
     unsafe { guard_on(spill, error, body) }
+}
+
+/// Maps a spill in the background: weir_spill_map() then does no I/O.
+///
+/// @param spill       the spill, in memory or on a local disk, and not encrypted
+/// @param completion  what to complete; errors are those of weir_spill_map()
+/// @param error       receives the error, unless NULL
+/// @return WEIR_STATUS_OK if accepted, WEIR_STATUS_INVALID_ARGUMENT
+///
+/// # Safety
+///
+/// `spill` is NULL or a spill that was not freed; `completion` and `error` are as described.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn weir_spill_map_async(
+    spill: *const WeirSpill,
+    completion: WeirCompletion,
+    error: *mut *mut WeirError,
+) -> WeirStatus {
+    let decode = || {
+        // SAFETY: the caller's promise.
+        let handle = unsafe { handle::share(spill) }?;
+        let shared = Arc::clone(&handle);
+        let map = async move { shared.core.map().map(drop) };
+        Ok(operation(&handle, handle.core.spill.is_blocking(), map))
+    };
+    // SAFETY: the caller's promise.
+    unsafe { call::defer(error, completion, decode) }
 }
 
 async fn read_batch(batches: &BatchSpill, index: usize, mapped: Option<MapOptions>) -> Result<RecordBatch> {

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use super::args::{self, Out};
 use super::buffer::WeirBuffer;
-use super::call::{self, operation};
+use super::call::{self, in_turn};
 use super::completion::WeirCompletion;
 use super::error::{WeirError, WeirStatus};
 use super::guard::guard_on;
@@ -123,37 +123,42 @@ pub unsafe extern "C" fn weir_spill_reader_read_async(
         // SAFETY: the caller's promise.
         let handle = unsafe { handle::share(reader) }?;
         let (place, spill_len) = (Queued::new(&handle.core.reader), handle.core.len);
-        let future = async move {
-            let mut reader = place.wait().await;
+        let read = async move |mut reader: OwnedMutexGuard<SpillReader>| {
             let mut bytes = room(len, spill_len.saturating_sub(reader.position()))?;
             let read = reader.read(&mut bytes).await?;
             bytes.truncate(read);
             Ok(WeirBuffer::of(bytes))
         };
-        Ok(operation(&handle, handle.core.blocking, future))
+        Ok(in_turn(&handle, handle.core.blocking, async { Ok(place.wait().await) }, read))
     };
     // SAFETY: the caller's promise.
-    unsafe { call::defer(error, completion, decode) }
+    unsafe { call::defer_in_turn(error, completion, decode) }
 }
 
-/// Sets where the next read begins, once the reads before it are done.
+/// Sets where the next read begins, once the reads before it are done. Does no I/O, and waits only for those.
 ///
-/// @param reader  the reader
-/// @param offset  from the beginning of the spill, in bytes; beyond its end nothing is read
-/// @param error   receives the error, unless NULL
-/// @return WEIR_STATUS_OK, WEIR_STATUS_INVALID_ARGUMENT
+/// @param reader      the reader
+/// @param offset      from the beginning of the spill, in bytes; beyond its end nothing is read
+/// @param timeout_ms  < 0 = for ever. When it passes, the reader is where it was.
+/// @param error       receives the error, unless NULL
+/// @return WEIR_STATUS_OK, WEIR_STATUS_TIMED_OUT, WEIR_STATUS_INVALID_ARGUMENT
 ///
 /// # Safety
 ///
 /// `reader` is NULL or a reader that was not freed; `error` is NULL or may be written.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn weir_spill_reader_seek(reader: *const WeirSpillReader, offset: u64, error: *mut *mut WeirError) -> WeirStatus {
+pub unsafe extern "C" fn weir_spill_reader_seek(
+    reader: *const WeirSpillReader,
+    offset: u64,
+    timeout_ms: i64,
+    error: *mut *mut WeirError,
+) -> WeirStatus {
     let body = |reader: &Handle<WeirSpillReader>| {
         let seek = async {
             reader.core.reader.lock().await.seek(offset);
             Ok(())
         };
-        runtime::block_on(seek, -1)
+        runtime::block_on(seek, timeout_ms)
     };
     // SAFETY: the caller's promise.
     unsafe { guard_on(reader, error, body) }

@@ -6,6 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::args::{self, Out};
+use super::call::{self, Operation, operation};
+use super::completion::WeirCompletion;
 use super::error::{WeirError, WeirStatus};
 use super::guard::{guard, guard_on};
 use super::handle::{self, Handle, Opaque, Owned};
@@ -333,7 +335,57 @@ pub unsafe extern "C" fn weir_spill_store_stats(
     unsafe { guard_on(store, error, body) }
 }
 
-/// Frees a spill store. Its writers and spills go on and keep what they need of it. NULL is allowed.
+/// Ends a spill store: no spill begins from now on, neither here nor in its children (WEIR_STATUS_CLOSED). Spills and writers that are alive
+/// go on. Waits until what was freed and aborted before, of this store and of its children, is gone from storage. On object stores deletion
+/// is in the background, so who ends its process without closing the store, or before this has returned, leaves objects behind until a later
+/// store finds them older than `reclaim_age_ms`; elsewhere nothing is waited for. If no writer, spill, reader or mapped batch of the store is
+/// left, its own directory is gone as well, else that goes with the last of them. May be called again to wait on.
+///
+/// @param store       the store, which is still to be freed
+/// @param timeout_ms  < 0 = for ever. When it passes, the store is closed and the deletion goes on.
+/// @param error       receives the error, unless NULL
+/// @return WEIR_STATUS_OK, WEIR_STATUS_TIMED_OUT; what a deletion failed with after several tries: WEIR_STATUS_STORAGE,
+/// WEIR_STATUS_PERMISSION_DENIED; WEIR_STATUS_CANCELLED if the runtime was shut down before all was deleted. What is left then is deleted by
+/// a later store.
+///
+/// # Safety
+///
+/// `store` is NULL or a spill store that was not freed; `error` is NULL or may be written.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn weir_spill_store_close(store: *const WeirSpillStore, timeout_ms: i64, error: *mut *mut WeirError) -> WeirStatus {
+    // SAFETY: the caller's promise, here and below.
+    unsafe { call::wait(error, timeout_ms, Out::none(), || close(store)) }
+}
+
+/// weir_spill_store_close() with a completion. The store is closed when it returns.
+///
+/// @param store       the store, which is still to be freed
+/// @param completion  what to complete
+/// @param error       receives the error, unless NULL
+/// @return WEIR_STATUS_OK if accepted, WEIR_STATUS_INVALID_ARGUMENT
+///
+/// # Safety
+///
+/// `store` is NULL or a spill store that was not freed; `completion` and `error` are as described.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn weir_spill_store_close_async(
+    store: *const WeirSpillStore,
+    completion: WeirCompletion,
+    error: *mut *mut WeirError,
+) -> WeirStatus {
+    // SAFETY: the caller's promise.
+    unsafe { call::defer(error, completion, || close(store)) }
+}
+
+unsafe fn close(store: *const WeirSpillStore) -> Result<Operation<impl Future<Output = Result<()>> + Send + 'static>> {
+    // SAFETY: the caller's promise.
+    let handle = unsafe { handle::share(store) }?;
+    let store = handle.core.clone();
+    Ok(operation(&handle, store.is_blocking(), store.close()))
+}
+
+/// Frees a spill store. Its writers and spills go on and keep what they need of it. Does not wait for what is deleted in the background: see
+/// weir_spill_store_close(). NULL is allowed.
 ///
 /// # Safety
 ///

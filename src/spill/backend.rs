@@ -15,6 +15,11 @@ pub(super) trait Backend: Send + Sync + Debug {
     fn begin(&self, memory: Option<&Arc<Budget>>) -> Box<dyn Sink>;
     /// Whether every future completes at its first poll, its work done on the polling thread.
     fn is_blocking(&self) -> bool;
+    /// Gives up the place that it keeps for spills to come, which then goes with the last spill in it. Another is made if one comes all the
+    /// same.
+    fn retire(&self) -> BoxFuture<'_, ()> {
+        Box::pin(std::future::ready(()))
+    }
 }
 
 /// One spill while it is written.
@@ -57,7 +62,7 @@ pub(super) trait Sink: Send + Debug {
     fn finish(&mut self) -> BoxFuture<'_, Result<Box<dyn Stored>>>;
 
     /// Deletes what was written: at once, or by the future, which then wants to be run.
-    fn discard(&mut self) -> Option<BoxFuture<'static, ()>>;
+    fn discard(&mut self) -> Option<BoxFuture<'static, Result<()>>>;
 }
 
 /// One spill that was written.
@@ -69,5 +74,5 @@ pub(super) trait Stored: Send + Sync + Debug {
     fn map(&self) -> Result<Mapping>;
 
     /// Deletes it: at once, or by the future, which then wants to be run.
-    fn delete(&mut self) -> Option<BoxFuture<'static, ()>>;
+    fn delete(&mut self) -> Option<BoxFuture<'static, Result<()>>>;
 }

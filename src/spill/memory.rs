@@ -59,7 +59,7 @@ impl Sink for MemorySink {
         Box::pin(std::future::ready(Ok(self.end())))
     }
 
-    fn discard(&mut self) -> Option<BoxFuture<'static, ()>> {
+    fn discard(&mut self) -> Option<BoxFuture<'static, Result<()>>> {
         self.0 = Vec::new();
         None
     }
@@ -90,7 +90,7 @@ impl Stored for MemoryStored {
         Ok(Mapping::Memory(self.0.clone()))
     }
 
-    fn delete(&mut self) -> Option<BoxFuture<'static, ()>> {
+    fn delete(&mut self) -> Option<BoxFuture<'static, Result<()>>> {
         self.0 = Bytes::new();
         None
     }

@@ -21,6 +21,7 @@
 mod backend;
 mod batches;
 mod budget;
+mod closing;
 mod config;
 mod crypt;
 pub mod local;

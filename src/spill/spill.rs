@@ -41,12 +41,8 @@ struct Shared {
 impl Drop for Shared {
     fn drop(&mut self) {
         let reservation = self.reservation.take();
-        // The bytes return after they are gone from storage, not before.
         if let Some(task) = self.stored.delete() {
-            self.node.core.delete_later(Box::pin(async move {
-                task.await;
-                drop(reservation);
-            }));
+            self.node.delete_later(task, reservation);
         }
     }
 }

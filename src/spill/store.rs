@@ -4,7 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::backend::Backend;
-use super::budget::Budget;
+use super::budget::{Budget, Reservation};
+use super::closing::Closing;
 use super::config::{SpillBackend, SpillConfig, SpillOptions};
 use super::local::{FileOps, LocalBackend};
 use super::memory::MemoryBackend;
@@ -26,13 +27,6 @@ pub(super) struct Core {
     figures: Arc<Registry>,
 }
 
-impl Core {
-    /// Runs what a deletion left to do in the background.
-    pub fn delete_later(&self, task: BoxFuture<'static, ()>) {
-        self.env.spawn.spawn(task, self.backend.is_blocking());
-    }
-}
-
 impl Drop for Core {
     fn drop(&mut self) {
         let source: Arc<dyn MetricSource> = self.stats.clone();
@@ -45,8 +39,22 @@ pub(super) struct Node {
     pub budget: Arc<Budget>,
     pub stats: Arc<Stats>,
     pub memory: Option<Arc<Budget>>,
+    closing: Arc<Closing>,
     // Last: its end collects the figures.
     pub core: Arc<Core>,
+}
+
+impl Node {
+    /// Does in the background what is left to do of a deletion. Its bytes return after they are gone from storage, not before.
+    pub fn delete_later(&self, task: BoxFuture<'static, Result<()>>, held: Option<Reservation>) {
+        let deletion = self.closing.deletion();
+        let task = async move {
+            let outcome = task.await;
+            drop(held);
+            deletion.end(outcome);
+        };
+        self.core.env.spawn.spawn(Box::pin(task), self.core.backend.is_blocking());
+    }
 }
 
 impl fmt::Debug for Node {
@@ -71,14 +79,16 @@ impl SpillStore {
     ) -> Result<Self> {
         config.validate()?;
         let budget = Budget::new(config.cap_bytes, None);
-        let swept = Arc::<Swept>::default();
+        let (swept, closing) = (Arc::<Swept>::default(), Closing::new(None));
         let (backend, memory): (Box<dyn Backend>, Option<Arc<Budget>>) = match &config.backend {
             SpillBackend::Local { directory } => {
                 let min_free = config.min_free_bytes;
                 (Box::new(LocalBackend::new(directory.as_deref(), min_free, ops, &budget, None, &swept)?), None)
             }
             SpillBackend::Memory => (Box::new(MemoryBackend), Some(budget.clone())),
-            SpillBackend::Object { url } => (Box::new(ObjectBackend::new(open(url)?, env.clone(), config.reclaim_age, &swept)), None),
+            SpillBackend::Object { url } => {
+                (Box::new(ObjectBackend::new(open(url)?, env.clone(), config.reclaim_age, &swept, &closing)), None)
+            }
             SpillBackend::Tiered { directory, memory_bytes } => {
                 let memory = Budget::new(Some(*memory_bytes), None);
                 let disk = LocalBackend::new(directory.as_deref(), config.min_free_bytes, ops, &budget, Some(&memory), &swept)?;
@@ -89,7 +99,7 @@ impl SpillStore {
         let source: Arc<dyn MetricSource> = stats.clone();
         figures.register(Arc::downgrade(&source));
         let core = Core { env: env.clone(), backend, buffer_bytes: config.buffer_bytes, stats: stats.clone(), figures: figures.clone() };
-        Ok(Self(Arc::new(Node { budget, stats, memory, core: Arc::new(core) })))
+        Ok(Self(Arc::new(Node { budget, stats, memory, closing, core: Arc::new(core) })))
     }
 
     /// A store at the same place with a budget of its own within this one's (a tenant's, a query's) and its own statistics, which
@@ -104,12 +114,36 @@ impl SpillStore {
             .as_ref()
             .map(|memory| if Arc::ptr_eq(memory, &parent.budget) { budget.clone() } else { Budget::new(None, Some(memory.clone())) });
         let stats = Stats::new(Some(parent.stats.clone()), budget.clone(), memory.clone(), Arc::default());
-        Self(Arc::new(Node { budget, stats, memory, core: parent.core.clone() }))
+        let closing = Closing::new(Some(parent.closing.clone()));
+        Self(Arc::new(Node { budget, stats, memory, closing, core: parent.core.clone() }))
     }
 
     /// Begins a spill. Does no I/O.
+    ///
+    /// # Errors
+    /// `Closed` if this store or one above it is closed; `Unsupported` if this build cannot encrypt.
     pub fn begin(&self, options: SpillOptions) -> Result<SpillWriter> {
+        self.0.closing.check_open()?;
         SpillWriter::begin(self.0.clone(), options)
+    }
+
+    /// Refuses spills from now on, here and in children; the future waits until what was deleted is gone from storage: freed spills and aborted
+    /// writers of this store and its children, on object stores. What is alive goes on. With nothing alive, a store's own place on storage
+    /// is gone as well; else that goes with the last of them, for which another call waits.
+    ///
+    /// # Errors
+    /// That of a deletion that failed; what it left is removed with the place, or else by a later store's sweep. `Cancelled` if the runtime
+    /// was shut down before all was deleted.
+    pub fn close(&self) -> impl Future<Output = Result<()>> + Send + use<> {
+        let node = Arc::clone(&self.0);
+        // At once: the future may wait for its thread.
+        node.closing.close();
+        async move {
+            if node.closing.is_root() {
+                node.core.backend.retire().await;
+            }
+            node.closing.deleted().await
+        }
     }
 
     /// The bytes reserved now: of spills and of what writers accepted, as they are stored.

@@ -28,6 +28,10 @@ impl Backend for TieredBackend {
     fn is_blocking(&self) -> bool {
         true
     }
+
+    fn retire(&self) -> BoxFuture<'_, ()> {
+        self.disk.retire()
+    }
 }
 
 /// A spill while it is written.
@@ -91,7 +95,7 @@ impl Sink for TieredSink {
         })
     }
 
-    fn discard(&mut self) -> Option<BoxFuture<'static, ()>> {
+    fn discard(&mut self) -> Option<BoxFuture<'static, Result<()>>> {
         self.memory = None;
         self.held.shrink(u64::MAX);
         self.disk.discard()
@@ -114,7 +118,7 @@ impl Stored for InMemory {
         self.stored.map()
     }
 
-    fn delete(&mut self) -> Option<BoxFuture<'static, ()>> {
+    fn delete(&mut self) -> Option<BoxFuture<'static, Result<()>>> {
         let task = self.stored.delete();
         self.held.shrink(u64::MAX);
         task

@@ -12,13 +12,14 @@ use super::memory::no_memory;
 use super::spill::Spill;
 use super::stats::Open as OpenWriter;
 use super::store::Node;
-use crate::error::{Error, Result, err};
+use crate::error::{Error, ErrorKind, Result, err};
 
 /// Writes one spill, from its first byte to its last.
 ///
 /// Guarantees: bytes are reserved when they are accepted, so that [`SpillWriter::finish`] never meets a cap; a refused or cancelled
 /// write has taken nothing, and the writer goes on; an I/O error deletes the partial spill, returns its bytes, and is the
-/// answer of every later call. Dropping an unfinished writer aborts it.
+/// answer of every later call. Dropping an unfinished writer aborts it. Errors of storage tell which it was: their detail `spill_lost`
+/// is 1 if the spill is lost, 0 if the writer goes on.
 ///
 /// What must not be done does not compile (PITFALLS S4). A spill is not read before it is finished:
 ///
@@ -122,8 +123,16 @@ impl SpillWriter {
     }
 
     /// Accepts `data` if that needs neither I/O nor waiting; `false` says that it does, and that nothing was taken.
+    ///
+    /// # Errors
+    /// As [`SpillWriter::write`].
     #[inline]
     pub fn buffer(&mut self, data: &[u8]) -> Result<bool> {
+        self.try_buffer(data).map_err(told)
+    }
+
+    #[inline]
+    fn try_buffer(&mut self, data: &[u8]) -> Result<bool> {
         let active = match &mut self.state {
             State::Open(active) => active,
             State::Failed(error) => return Err(error.clone()),
@@ -154,23 +163,30 @@ impl SpillWriter {
     }
 
     /// Writes all of `data`, or nothing.
+    ///
+    /// # Errors
+    /// With `spill_lost` = 1 or as every later call's, what storage failed with. The writer goes on after all others: `DiskCapExceeded`,
+    /// `StorageFull` for the floor of free space or for want of memory, and what its place could not be made or asked with.
     pub async fn write(&mut self, data: &[u8]) -> Result<()> {
         if self.buffer(data)? {
             return Ok(());
         }
-        self.settle().await?;
-        self.accept(&[IoSlice::new(data)], data.len() as u64)
+        self.settle().await.map_err(told)?;
+        self.accept(&[IoSlice::new(data)], data.len() as u64).map_err(told)
     }
 
     /// Writes all of `parts`, one after the other, or nothing.
+    ///
+    /// # Errors
+    /// As [`SpillWriter::write`].
     pub async fn write_vectored(&mut self, parts: &[IoSlice<'_>]) -> Result<()> {
         let bytes = parts.iter().try_fold(0_u64, |sum, part| sum.checked_add(part.len() as u64));
         let bytes = bytes.ok_or_else(|| err!(InvalidArgument, "the parts of a write sum to more than a file can have"))?;
         if bytes == 0 {
             return if matches!(self.state, State::Open(_)) { Ok(()) } else { self.failed() };
         }
-        self.settle().await?;
-        self.accept(parts, bytes)
+        self.settle().await.map_err(told)?;
+        self.accept(parts, bytes).map_err(told)
     }
 
     /// Ends writing: what was accepted is the spill. An error is one of I/O, and leaves nothing.
@@ -323,6 +339,7 @@ impl SpillWriter {
     /// Ends the writer with `error`: what it wrote is deleted, what it took returns.
     #[cold]
     fn fail<T>(&mut self, error: Error) -> Result<T> {
+        let error = error.with_u64("spill_lost", 1);
         self.discard(error.clone());
         Err(error)
     }
@@ -331,11 +348,7 @@ impl SpillWriter {
         if let State::Open(mut active) = std::mem::replace(&mut self.state, State::Failed(reason))
             && let Some(task) = active.sink.discard()
         {
-            let reservation = active.reservation;
-            self.node.core.delete_later(Box::pin(async move {
-                task.await;
-                drop(reservation);
-            }));
+            self.node.delete_later(task, Some(active.reservation));
         }
     }
 }
@@ -345,6 +358,17 @@ impl Drop for SpillWriter {
         if let State::Open(_) = self.state {
             self.discard(finished());
         }
+    }
+}
+
+/// The same error, which tells whether the spill is lost if it is one of storage.
+#[cold]
+fn told(error: Error) -> Error {
+    match error.kind() {
+        ErrorKind::Storage | ErrorKind::StorageFull | ErrorKind::PermissionDenied if error.detail("spill_lost").is_none() => {
+            error.with_u64("spill_lost", 0)
+        }
+        _ => error,
     }
 }
 

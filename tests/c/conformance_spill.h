@@ -189,4 +189,35 @@ static void spill_reclaim(void) { /* PITFALLS S1, S8 */
   free(directory);
 }
 
+static void spill_close(void) { /* PITFALLS S6 */
+  char *directory = new_root(), url[256];
+  WeirSpillStoreOptions options = WEIR_SPILL_STORE_OPTIONS_INIT;
+  WeirSpillStore *store = NULL, *child = NULL;
+  WeirSpillWriter *none = NULL;
+  CHECK_EQ(mkdir(directory, 0700), 0);
+  snprintf(url, sizeof url, "file://%s", directory);
+  options.backend = WEIR_SPILL_BACKEND_OBJECT;
+  options.location = url;
+  OK(weir_spill_store_new(session, &options, &store, &err));
+  OK(weir_spill_store_child(store, UINT64_MAX, &child, &err));
+  WeirSpill *freed = spill_of(child, SPILLED), *alive = spill_of(store, SPILLED);
+  WeirSpillWriter *abandoned = begin(store);
+  write_bytes(abandoned, 9 << 20, 1 << 20); /* more than an object holds */
+  weir_spill_writer_free(abandoned);
+  weir_spill_free(freed);
+  OK(weir_spill_store_close(store, -1, &err));
+  CHECK_EQ(files_below(directory), 2); /* the living one's, and a sign of life */
+  CHECK_EQ(weir_spill_store_used_bytes(store), SPILLED);
+  reads_back(alive, SPILLED, 0);
+  FAILS(weir_spill_begin(store, NULL, &none, &err), CLOSED);
+  FAILS(weir_spill_begin(child, NULL, &none, &err), CLOSED);
+  weir_spill_free(alive);
+  OK(weir_spill_store_close(store, -1, &err));
+  nothing_left(store, directory);
+  weir_spill_store_free(child);
+  weir_spill_store_free(store);
+  CHECK_EQ(rmdir(directory), 0);
+  free(directory);
+}
+
 #endif

@@ -121,4 +121,28 @@ UNUSED static WeirSpill *spill_batches(WeirSpillStore *store, int n, int32_t com
   return finish(writer);
 }
 
+/* Waits for the next event. */
+UNUSED static WeirEvent next_event(WeirQueue *queue) {
+  WeirEvent event = {0};
+  size_t n = 0;
+  OK(weir_queue_next(queue, &event, 1, 30000, &n, &err));
+  CHECK_EQ(n, 1);
+  return event;
+}
+
+/* The call is accepted, and completes with this status; its result is the caller's. */
+UNUSED static void *completes(WeirQueue *queue, WeirStatus accepted, WeirStatus expected, int32_t kind, const char *what, int line) {
+  if (accepted != WEIR_STATUS_OK) {
+    fail_at(__FILE__, line, "%s was refused: %s", what, weir_status_name(accepted));
+    return NULL;
+  }
+  WeirEvent event = next_event(queue);
+  if (event.status != expected || event.result_kind != kind)
+    fail_at(__FILE__, line, "%s came to %s (%s), kind %d", what, weir_status_name(event.status), weir_error_message(event.error), event.result_kind);
+  weir_error_free(event.error);
+  return event.result;
+}
+#define COMPLETES(call, code, kind) completes(queue, (call), WEIR_STATUS_##code, WEIR_RESULT_##kind, #call, __LINE__)
+#define TO(token) weir_queue_completion(queue, (token))
+
 #endif

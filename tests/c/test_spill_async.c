@@ -3,30 +3,6 @@
 
 /* ---- By completion ---- */
 
-/* Waits for the next event. */
-static WeirEvent next_event(WeirQueue *queue) {
-  WeirEvent event = {0};
-  size_t n = 0;
-  OK(weir_queue_next(queue, &event, 1, 30000, &n, &err));
-  CHECK_EQ(n, 1);
-  return event;
-}
-
-/* The call is accepted, and completes with this status; its result is the caller's. */
-static void *completes(WeirQueue *queue, WeirStatus accepted, WeirStatus expected, int32_t kind, const char *what, int line) {
-  if (accepted != WEIR_STATUS_OK) {
-    fail_at(__FILE__, line, "%s was refused: %s", what, weir_status_name(accepted));
-    return NULL;
-  }
-  WeirEvent event = next_event(queue);
-  if (event.status != expected || event.result_kind != kind)
-    fail_at(__FILE__, line, "%s came to %s (%s), kind %d", what, weir_status_name(event.status), weir_error_message(event.error), event.result_kind);
-  weir_error_free(event.error);
-  return event.result;
-}
-#define COMPLETES(call, code, kind) completes(queue, (call), WEIR_STATUS_##code, WEIR_RESULT_##kind, #call, __LINE__)
-#define TO(token) weir_queue_completion(queue, (token))
-
 static void check_buffer(WeirBuffer *buffer, size_t len, uint64_t from) {
   CHECK_EQ(weir_buffer_len(buffer), len);
   is_filled((const uint8_t *)weir_buffer_data(buffer), len, from);
@@ -41,16 +17,28 @@ static void every_operation_by_completion(WeirSpillStore *store) {
   OK(weir_queue_new(NULL, &queue, &err));
   WeirSpillWriter *writer = begin(store);
   fill(bytes, LEN, 0);
-  COMPLETES(weir_spill_writer_write_async(writer, bytes, 4096, TO(1), NULL), OK, NONE);
-  WeirStatus accepted = weir_spill_writer_write_async(writer, bytes + 4096, LEN - 4096, TO(2), NULL);
+  const WeirBytes few[] = {{bytes, 1000}, {NULL, 0}, {bytes + 1000, 3096}}, many[] = {{bytes + 4096, 70000}, {bytes + 74096, LEN - 74096}};
+  COMPLETES(weir_spill_writer_writev_async(writer, few, 3, TO(1), NULL), OK, NONE);
+  WeirStatus accepted = weir_spill_writer_writev_async(writer, many, 2, TO(2), NULL);
   memset(bytes, 0xee, LEN); /* they were copied */
   COMPLETES(accepted, OK, NONE);
   COMPLETES(weir_spill_writer_write_async(writer, NULL, 0, TO(3), NULL), OK, NONE);
+  COMPLETES(weir_spill_writer_writev_async(writer, NULL, 0, TO(3), NULL), OK, NONE);
+  const WeirBytes wrong[] = {{bytes, 1}, {NULL, 1}}, endless[] = {{bytes, SIZE_MAX}};
+  FAILS(weir_spill_writer_writev_async(writer, wrong, 2, TO(3), &err), INVALID_ARGUMENT);
+  FAILS(weir_spill_writer_writev_async(writer, endless, 1, TO(3), &err), INVALID_ARGUMENT);
   WeirSpill *spill = COMPLETES(weir_spill_writer_finish_async(writer, TO(4), NULL), OK, SPILL);
   COMPLETES(weir_spill_writer_finish_async(writer, TO(5), NULL), CLOSED, NONE);
   COMPLETES(weir_spill_writer_write_async(writer, bytes, 1, TO(6), NULL), CLOSED, NONE);
+  COMPLETES(weir_spill_writer_writev_async(writer, few, 3, TO(6), NULL), CLOSED, NONE);
   weir_spill_writer_free(writer);
   check_buffer(COMPLETES(weir_spill_read_at_async(spill, 0, LEN, TO(7), NULL), OK, BUFFER), LEN, 0);
+  const uint8_t *mapped = NULL;
+  size_t mapped_len = 0;
+  COMPLETES(weir_spill_map_async(spill, TO(7), NULL), OK, NONE);
+  OK(weir_spill_map(spill, &mapped, &mapped_len, &err));
+  CHECK_EQ(mapped_len, LEN);
+  is_filled(mapped, mapped_len, 0);
   check_buffer(COMPLETES(weir_spill_read_at_async(spill, LEN - 5, SIZE_MAX, TO(8), NULL), OK, BUFFER), 5, LEN - 5);
   check_buffer(COMPLETES(weir_spill_read_at_async(spill, UINT64_MAX, SIZE_MAX, TO(9), NULL), OK, BUFFER), 0, 0);
   WeirSpillReader *reader = NULL;
@@ -183,6 +171,10 @@ static void test_every_backend_and_time_that_is_up(void) {
     weir_spill_reader_free(reader);
     const uint8_t *data = (const uint8_t *)(uintptr_t)8;
     if (options.encrypt || i % 2 == 0) {
+      WeirQueue *queue = NULL;
+      OK(weir_queue_new(NULL, &queue, &err));
+      COMPLETES(weir_spill_map_async(spill, TO(1), NULL), UNSUPPORTED, NONE);
+      weir_queue_free(queue);
       FAILS(weir_spill_map(spill, &data, &n, &err), UNSUPPORTED);
       CHECK(data == NULL && n == 0);
     }
@@ -219,6 +211,7 @@ static void test_asynchronous_writes_keep_their_order(void) {
     size_t len = i * 7919 % 90001;
     fill(bytes, len, at);
     if (i % 5 == 4) OK(weir_spill_writer_write(writer, bytes, len, -1, &err)); /* waits for those before it */
+    else if (i % 5 == 3) OK(weir_spill_writer_writev_async(writer, (WeirBytes[]){{bytes, len / 3}, {bytes + len / 3, len - len / 3}}, 2, TO(i), &err));
     else OK(weir_spill_writer_write_async(writer, bytes, len, TO(i), &err));
     at += len;
   }
@@ -380,7 +373,7 @@ static void *read_all(void *argument) {
   return NULL;
 }
 
-static void test_many_threads_read_one_spill(void) { /* PITFALLS S4 */
+static void test_many_threads_read_one_spill(void) {
   char *dir = new_root();
   WeirSpillStore *store = store_at(dir, UINT64_MAX);
   WeirSpill *spill = spill_batches(store, 7, 0);

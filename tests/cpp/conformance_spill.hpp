@@ -149,6 +149,36 @@ void spill_reclaim() {  // PITFALLS S1, S8
   CHECK(std::filesystem::is_empty(directory));
 }
 
+void spill_close() {  // PITFALLS S6
+  const std::string directory = test::new_root();
+  std::filesystem::create_directory(directory);
+  weir::SpillStoreOptions options;
+  options.backend = weir::SpillBackend::object;
+  options.location = "file://" + directory;
+  const weir::SpillStore store = MUST(weir::SpillStore::create(options));
+  const weir::SpillStore child = MUST(store.child());
+  constexpr std::size_t size = 200001;
+  weir::Spill freed = test::spill(child, size), alive = test::spill(store, size);
+  {
+    auto abandoned = MUST(store.begin());
+    OK(abandoned.write(test::bytes_at(9 << 20)));  // more than an object holds
+    OK(abandoned.write(test::bytes_at(1)));
+  }
+  freed.reset();
+  OK(store.close());
+  CHECK_EQ(test::files_below(directory), 2);  // the living one's, and a sign of life
+  CHECK_EQ(store.used_bytes(), size);
+  std::vector<std::uint8_t> bytes(size);
+  CHECK_EQ(MUST(alive.read_at(0, bytes.data(), size)), size);
+  CHECK(bytes == test::bytes_at(size));
+  FAILS(store.begin(), closed);
+  FAILS(child.begin(), closed);
+  alive.reset();
+  OK(store.close_async().future().get());
+  CHECK_EQ(store.used_bytes(), 0);
+  CHECK(std::filesystem::is_empty(directory));
+}
+
 }  // namespace
 
 #endif

@@ -270,6 +270,7 @@ const std::map<std::string, void (*)()> tests = {
     {"spill-roundtrip", spill_roundtrip},
     {"spill-cap", spill_cap},
     {"spill-reclaim", spill_reclaim},
+    {"spill-close", spill_close},
     {"cache-roundtrip", cache_roundtrip},
     {"cache-flight", cache_flight},
     {"cache-backend", cache_backend},

@@ -146,9 +146,12 @@ void bytes_in_parts_are_written_together() {
     const test::Bytes bytes = bytes_at(200000);
     OK(writer.writev({{bytes.data(), 10}, {}, {bytes.data() + 10, 99990}}));
     std::vector<weir::ByteView> many;
-    for (std::size_t at = 100000; at < bytes.size(); at += 1000) many.emplace_back(bytes.data() + at, 1000);
+    for (std::size_t at = 100000; at < 180000; at += 1000) many.emplace_back(bytes.data() + at, 1000);
     OK(writer.writev(many.data(), many.size()));
     OK(writer.writev({}));
+    many = {{bytes.data() + 180000, 1}, {bytes.data() + 180001, 9999}};
+    OK(writer.writev_async(many.data(), many.size()).future().get());
+    OK(writer.writev_async({{bytes.data() + 190000, 5}, {bytes.data() + 190005, 9995}}).future().get());
     const auto spill = MUST(std::move(writer).finish());
     test::reads_back(spill, bytes.size(), 0);
   });
@@ -156,7 +159,9 @@ void bytes_in_parts_are_written_together() {
 
 void mapped_bytes_own_their_spill() {
   with_stores([](const weir::SpillStore &store) {
-    const weir::MappedBytes mapped = MUST(test::spill(store, 100000).map());
+    weir::Spill whole = test::spill(store, 100000);
+    OK(whole.map_async().future().get());
+    const weir::MappedBytes mapped = MUST(std::move(whole).map());
     CHECK_EQ(store.used_bytes(), 100000);
     test::are_bytes(mapped.bytes(), 100000);
     CHECK_EQ(mapped.spill().len(), 100000);

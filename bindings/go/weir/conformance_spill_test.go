@@ -268,3 +268,32 @@ func wrapped(err error) error {
 	e.cause = err
 	return e
 }
+
+// PITFALLS S6
+func spillClose(t *testing.T) {
+	dir := t.TempDir()
+	store := newSpills(t, InObjectStore("file://"+dir))
+	child := val(store.Child(NoCap))(t)
+	defer child.Close()
+	data := filled(200_001)
+	freed, alive := spilled(t, child, data, 70_000), spilled(t, store, data, 70_000)
+	abandoned := val(store.Begin(soon(t)))(t)
+	val(abandoned.Write(filled(9 << 20)))(t) // more than an object holds
+	val(abandoned.Write([]byte("x")))(t)
+	ok(t, abandoned.Close())
+	ok(t, freed.Close())
+	ok(t, store.Shutdown(soon(t)))
+	equal(t, filesBelow(t, dir), 2) // the living one's, and a sign of life
+	equal(t, store.UsedBytes(), uint64(len(data)))
+	back := make([]byte, len(data))
+	val(alive.ReadAt(back, 0))(t)
+	equal(t, bytes.Equal(back, data), true)
+	for _, s := range []*SpillStore{store, child} {
+		_, err := s.Begin(soon(t))
+		is(t, err, ErrClosed)
+	}
+	ok(t, alive.Close())
+	ok(t, store.Shutdown(soon(t)))
+	equal(t, store.UsedBytes(), 0)
+	equal(t, len(val(os.ReadDir(dir))(t)), 0)
+}

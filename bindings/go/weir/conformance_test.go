@@ -57,6 +57,7 @@ var behaviours = map[string]func(*testing.T){
 	"spill-roundtrip": spillRoundtrip,
 	"spill-cap":       spillCap,
 	"spill-reclaim":   spillReclaim,
+	"spill-close":     spillClose,
 	"cache-roundtrip": cacheRoundtrip,
 	"cache-flight":    cacheFlight,
 	"cache-backend":   cacheBackend,

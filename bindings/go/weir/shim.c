@@ -12,7 +12,7 @@ static const char *const detail_names[] = {
     "call",            "cause",        "field",          "file",          "key",     "object",          "path",
     "root",            "shard",        "batch",          "rule",          "session_limit_bytes", "session_queued_bytes",
     "session_read_ahead_bytes", "generation",  "next_generation", "row",     "column",  "requested",       "max",
-    "frozen_bytes",    "memtable_bytes", "published", "session_memtable_bytes",
+    "frozen_bytes",    "memtable_bytes", "published", "session_memtable_bytes", "spill_lost",
 };
 
 enum { DETAIL_NAMES = sizeof detail_names / sizeof detail_names[0] };

@@ -246,13 +246,24 @@ func (r *SpillReader) seek(to int64) error {
 		return err
 	}
 	defer r.h.put()
-	var cErr *C.WeirError
-	if err := takeError(C.weir_spill_reader_seek((*C.WeirSpillReader)(p), C.uint64_t(to), &cErr), cErr); err != nil {
-		return err
+	for { // it waits only for a read that was given up
+		var cErr *C.WeirError
+		status := C.weir_spill_reader_seek((*C.WeirSpillReader)(p), C.uint64_t(to), seekSlice, &cErr)
+		if !notNow(status, cErr) {
+			if err := takeError(status, cErr); err != nil {
+				return err
+			}
+			r.at, r.lost = to, false
+			return nil
+		}
+		if r.ctx.Err() != nil {
+			return contextError(r.ctx, "the reading of a spill")
+		}
 	}
-	r.at, r.lost = to, false
-	return nil
 }
+
+// seekSlice is how many milliseconds a seek waits in C before it looks at its context.
+const seekSlice = 20
 
 // Close frees the reader. Closing again does nothing.
 func (r *SpillReader) Close() error {

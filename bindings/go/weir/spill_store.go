@@ -205,7 +205,20 @@ func (s *SpillStore) Stats() (SpillStats, error) {
 	}, nil
 }
 
-// Close frees the store. Its writers and spills go on and keep what they need of it. Closing again does nothing.
+// Shutdown ends the store for all that share it: no spill begins from now on, neither in the store nor in its children (ErrClosed). Spills and
+// writers that are alive go on. It waits until what was closed before is gone from storage. An object store deletes in the background, so a
+// program that ends without it leaves objects behind for a later store to reclaim. If nothing of the store is alive, its own directory is gone
+// as well, else that goes with the last of them. If the context ends first, deletion goes on, and Shutdown may be called again. The store is
+// still to be closed.
+func (s *SpillStore) Shutdown(ctx context.Context) error {
+	_, err := s.h.run(ctx, "the shutdown of a spill store", func(p unsafe.Pointer, done C.WeirCompletion, cErr **C.WeirError) C.WeirStatus {
+		return C.weir_spill_store_close_async((*C.WeirSpillStore)(p), done, cErr)
+	})
+	return err
+}
+
+// Close frees the store. Its writers and spills go on and keep what they need of it; what an object store deletes is not waited for, see
+// Shutdown. Closing again does nothing.
 func (s *SpillStore) Close() error {
 	s.h.close()
 	return nil

@@ -20,7 +20,12 @@ func TestSpillsWithLatency(t *testing.T) {
 	store := val(NewSpillStore(s, InObjectStore(memoryRoot()), WithReclaimAge(time.Hour)))(t)
 	defer store.Close()
 	data := filled(9 << 20) // more than a part
-	spill := spilled(t, store, data, 3<<20)
+	raw := val(store.Begin(soon(t)))(t)
+	val(raw.Write(data[:3<<20]))(t)
+	val(raw.WriteParts(data[3<<20:8<<20], nil, data[8<<20:len(data)-5]))(t)
+	equal(t, val(raw.WriteParts(data[len(data)-5:len(data)-3], data[len(data)-3:]))(t), 5) // after a part that is to be uploaded first
+	spill := val(raw.Finish())(t)
+	defer spill.Close()
 	back := make([]byte, len(data))
 	val(spill.ReadAt(back, 0))(t)
 	equal(t, bytes.Equal(back, data), true)

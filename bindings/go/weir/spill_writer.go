@@ -22,8 +22,8 @@ import (
 // one that is not finished deletes it. All methods may be called from any goroutine at once; writes take turns, and nothing interleaves.
 //
 // A write is done whole or not at all. One that a cap or the floor of free space refused takes nothing, and the writer goes on: its error
-// is ErrDiskCapExceeded, a *CapExceededError, or ErrStorageFull. What fails in the store is for good: the spill is lost, and every later
-// call says the same.
+// is ErrDiskCapExceeded, a *CapExceededError, or ErrStorageFull. Errors of storage have the detail "spill_lost": if it is 1, the spill is lost,
+// and every later call says the same; if it is 0, the writer goes on, as where a directory could not be made.
 type SpillWriter struct {
 	h      *handle
 	ctx    context.Context
@@ -105,14 +105,14 @@ func (w *SpillWriter) WriteParts(parts ...[]byte) (int, error) {
 	}
 	now := C.weirgo_spill_writev(writer, unsafe.SliceData(c), C.size_t(len(c)))
 	w.h.put()
-	if notNow(now.status, now.error) {
-		joined := make([]byte, 0, total)
-		for _, part := range parts {
-			joined = append(joined, part...)
-		}
-		return w.Write(joined)
+	if !notNow(now.status, now.error) {
+		err = takeError(now.status, now.error)
+	} else {
+		_, err = w.run("a write to a spill", func(writer unsafe.Pointer, done C.WeirCompletion, cErr **C.WeirError) C.WeirStatus {
+			return C.weir_spill_writer_writev_async((*C.WeirSpillWriter)(writer), unsafe.SliceData(c), C.size_t(len(c)), done, cErr)
+		})
 	}
-	if err := takeError(now.status, now.error); err != nil {
+	if err != nil {
 		return 0, err
 	}
 	return total, nil

@@ -21,6 +21,7 @@ import (
 // notBound are functions of the ABI that this package has no use for, and why.
 var notBound = map[string]string{
 	"weir_queue_options_init": "the queue has no options",
+	"weir_spill_map_async":    "View maps on the goroutine's own thread, as it reads local disks",
 	"weir_batch_schema":       "a spill, a scan and a get have one schema for all their batches",
 	"weir_batch_rows":         "arrow-go's batches know",
 }

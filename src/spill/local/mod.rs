@@ -181,6 +181,16 @@ impl Backend for LocalBackend {
     fn is_blocking(&self) -> bool {
         true
     }
+
+    fn retire(&self) -> BoxFuture<'_, ()> {
+        let mut dir = self.0.dir.lock();
+        // Of its files, each holds it too.
+        if dir.as_ref().is_some_and(|dir| Arc::strong_count(dir) == 1) {
+            self.0.ready.store(false, Ordering::Relaxed);
+            *dir = None;
+        }
+        Box::pin(std::future::ready(()))
+    }
 }
 
 /// A file while it is written.
@@ -246,7 +256,7 @@ impl Sink for LocalSink {
         Box::pin(std::future::ready(self.end()))
     }
 
-    fn discard(&mut self) -> Option<BoxFuture<'static, ()>> {
+    fn discard(&mut self) -> Option<BoxFuture<'static, Result<()>>> {
         self.writing = None;
         self.file = None;
         None
@@ -272,7 +282,7 @@ impl Stored for LocalStored {
         self.file()?.map().map(Mapping::File)
     }
 
-    fn delete(&mut self) -> Option<BoxFuture<'static, ()>> {
+    fn delete(&mut self) -> Option<BoxFuture<'static, Result<()>>> {
         self.0 = None;
         None
     }

@@ -125,9 +125,10 @@ class SpillReader : public Handle<SpillReader, WeirSpillReader, weir_spill_reade
     });
   }
 
-  /// Sets where the next read begins, once the reads before it are done. Beyond the end nothing is read.
-  Result<void> seek(std::uint64_t offset) {
-    return detail::run([&](WeirError **error) { return weir_spill_reader_seek(get(), offset, error); });
+  /// Sets where the next read begins, once the reads before it are done. Beyond the end nothing is read. When the timeout passes, the reader
+  /// is where it was.
+  Result<void> seek(std::uint64_t offset, Timeout timeout = forever) {
+    return detail::run([&](WeirError **error) { return weir_spill_reader_seek(get(), offset, timeout.milliseconds(), error); });
   }
 };
 
@@ -175,6 +176,12 @@ class Spill : public Handle<Spill, WeirSpill, weir_spill_free> {
     auto done = detail::run([&](WeirError **error) { return weir_spill_map(get(), &data, &size, error); });
     if (!done) return done.error();
     return ByteView(data, size);
+  }
+
+  /// Maps the spill as an Operation: map() then does no I/O.
+  [[nodiscard]] auto map_async() const {
+    return detail::operation<void>(
+        [spill = get()](WeirCompletion completion, WeirError **error) { return weir_spill_map_async(spill, completion, error); });
   }
 
   /// All bytes without copying them, as an owner of the spill. After an error the spill is still there.
@@ -234,9 +241,9 @@ inline Result<MappedBytes> Spill::map() && {
 
 /// A spill that is being written. Writes take turns and nothing interleaves. Destroying one that was not finished aborts it.
 ///
-/// Refused, the writer goes on: Status::disk_cap_exceeded (see Error::cap_exceeded()), Status::storage_full for the floor of free space
-/// (details `free_bytes`, `floor_bytes`, `requested_bytes`), timed_out (nothing was written), invalid_argument, invalid_data. Other errors
-/// lose the spill, and later calls say the same.
+/// After an error nothing was written and the writer goes on, as after Status::disk_cap_exceeded (see Error::cap_exceeded()) or
+/// Status::storage_full for the floor of free space (details `free_bytes`, `floor_bytes`, `requested_bytes`), unless the error's detail
+/// `spill_lost` is 1: then the spill is lost, and later calls say the same. Status::storage, storage_full and permission_denied have that detail.
 class SpillWriter : public Handle<SpillWriter, WeirSpillWriter, weir_spill_writer_free> {
  public:
   /// Appends bytes. What fits into the writer's buffer is copied and costs no I/O.
@@ -268,6 +275,18 @@ class SpillWriter : public Handle<SpillWriter, WeirSpillWriter, weir_spill_write
   Result<void> writev(std::initializer_list<ByteView> parts, Timeout timeout = forever) {
     return writev(parts.begin(), parts.size(), timeout);
   }
+
+  /// writev() as an Operation. The bytes must live until it is started, and are copied then.
+  [[nodiscard]] auto writev_async(const ByteView *parts, std::size_t count) {
+    std::vector<WeirBytes> raw(count);
+    for (std::size_t i = 0; i < count; i++) raw[i] = {parts[i].data(), parts[i].size()};
+    return detail::operation<void>([writer = get(), raw = std::move(raw)](WeirCompletion completion, WeirError **error) {
+      return weir_spill_writer_writev_async(writer, raw.data(), raw.size(), completion, error);
+    });
+  }
+
+  /// @copydoc writev_async
+  [[nodiscard]] auto writev_async(std::initializer_list<ByteView> parts) { return writev_async(parts.begin(), parts.size()); }
 
   /// Appends a batch, a struct array of the writer's schema; consumes it, whatever it returns. Only its own rows are written, not the
   /// parents of a slice.
@@ -371,6 +390,20 @@ class SpillStore : public Handle<SpillStore, WeirSpillStore, weir_spill_store_fr
     return detail::make<SpillWriter, WeirSpillWriter>([&](WeirSpillWriter **writer, WeirError **error) {
       return weir_spill_begin_batches(get(), schema.get(), &raw, writer, error);
     });
+  }
+
+  /// Ends the store for all that share it: no spill begins from now on, neither in it nor in its children (Status::closed). Spills and writers
+  /// that are alive go on. Waits until what was destroyed before is gone from storage: an object store deletes in the background, so a program
+  /// that ends without this leaves objects behind for a later store to reclaim. If nothing of the store is alive, its own directory is gone
+  /// as well, else that goes with the last of them. When the timeout passes, deletion goes on; may be called again.
+  Result<void> close(Timeout timeout = forever) const {
+    return detail::run([&](WeirError **error) { return weir_spill_store_close(get(), timeout.milliseconds(), error); });
+  }
+
+  /// close() as an Operation.
+  [[nodiscard]] auto close_async() const {
+    return detail::operation<void>(
+        [store = get()](WeirCompletion completion, WeirError **error) { return weir_spill_store_close_async(store, completion, error); });
   }
 
   /// The bytes that the store holds now, its children's included.

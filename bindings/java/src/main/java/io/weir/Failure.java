@@ -15,7 +15,8 @@ record Failure(int code, String message, Action action, Map<String, Object> deta
           "accepted", "batch", "bytes", "cap_bytes", "durable", "epoch", "fenced_by_epoch", "first_position", "floor_bytes", "free_bytes",
           "frozen_bytes", "generation", "in_flight_bytes", "limit_bytes", "max", "memtable_bytes", "next_generation", "pending_bytes",
           "position", "published", "replay_after", "requested", "requested_bytes", "reserved_bytes", "row", "rule", "sequence",
-          "session_limit_bytes", "session_memtable_bytes", "session_queued_bytes", "session_read_ahead_bytes", "used_bytes", "version");
+          "session_limit_bytes", "session_memtable_bytes", "session_queued_bytes", "session_read_ahead_bytes", "spill_lost", "used_bytes",
+          "version");
 
   static final List<String> TEXTS = List.of("call", "cause", "column", "field", "file", "object", "path", "root", "shard");
 

@@ -96,7 +96,7 @@ public final class SpillReader extends OpenHandle implements SeekableByteChannel
   }
 
   private void seek(long position) {
-    get(Decoder.NOTHING, (reader, timeout, s) -> Native.weir_spill_reader_seek(reader, position, s.error));
+    get(Decoder.NOTHING, (reader, timeout, s) -> Native.weir_spill_reader_seek(reader, position, Waiting.FOREVER, s.error));
   }
 
   private static IOException translated(WeirException e) {

@@ -2,6 +2,8 @@ package io.weir;
 
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.time.Duration;
+import java.util.concurrent.CompletableFuture;
 import org.apache.arrow.c.ArrowSchema;
 import org.apache.arrow.vector.types.pojo.Schema;
 
@@ -12,7 +14,7 @@ import org.apache.arrow.vector.types.pojo.Schema;
  *
  * <p>One is made by {@link Weir#spillStore}, {@link Session#spillStore()} or {@link #child}.
  */
-public final class SpillStore extends Handle implements AutoCloseable {
+public final class SpillStore extends OpenHandle implements AutoCloseable {
   static final Decoder<SpillStore> DECODER = (raw, ack) -> new SpillStore(MemorySegment.ofAddress(raw));
 
   SpillStore(MemorySegment pointer) {
@@ -25,14 +27,44 @@ public final class SpillStore extends Handle implements AutoCloseable {
   }
 
   @Override
-  void free(MemorySegment pointer) {
+  void freeNative(MemorySegment pointer) {
     Native.weir_spill_store_free(pointer);
   }
 
-  /** Closes the store. Its writers, spills and children go on and keep what they need of it. Closing again does nothing. */
+  /**
+   * Closes the store. Its writers, spills and children go on and keep what they need of it; what an object store deletes is not waited for, see
+   * {@link #shutdown}. Closing again does nothing.
+   */
   @Override
   public void close() {
     shut();
+  }
+
+  /**
+   * Ends the store for all that share it: no spill begins from now on, neither in it nor in its children ({@link ClosedException}). Spills and
+   * writers that are open go on. Waits until what was closed before is gone from storage: an object store deletes in the background, so a program
+   * that ends without this leaves objects behind for a later store to reclaim. If nothing of the store is open, its own directory is gone as well,
+   * else that goes with the last of them. The store is still to be closed.
+   *
+   * @param timeout how long to wait
+   * @throws TimedOutException if not all is gone by then; call again to wait on
+   */
+  public void shutdown(Duration timeout) {
+    run(
+        "shutting down a spill store",
+        Waiting.millis(timeout),
+        Decoder.NOTHING,
+        (store, time, s) -> Native.weir_spill_store_close(store, time, s.error),
+        (store, completion, error) -> Native.weir_spill_store_close_async(store, completion, error));
+  }
+
+  /**
+   * {@link #shutdown} that does not wait.
+   *
+   * @return completes when all is gone
+   */
+  public CompletableFuture<Void> shutdownAsync() {
+    return start(Decoder.NOTHING, (store, completion, error) -> Native.weir_spill_store_close_async(store, completion, error));
   }
 
   /**

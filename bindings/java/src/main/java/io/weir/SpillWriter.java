@@ -8,6 +8,7 @@ import java.lang.foreign.ValueLayout;
 import java.nio.ByteBuffer;
 import java.time.Duration;
 import java.util.concurrent.CompletableFuture;
+import java.util.function.Function;
 import org.apache.arrow.c.ArrowArray;
 import org.apache.arrow.c.ArrowArrayStream;
 import org.apache.arrow.c.Data;
@@ -21,7 +22,8 @@ import org.apache.arrow.vector.ipc.ArrowReader;
  * deletes what was written. Any thread may use it; writes take turns, in the order of their calls, and nothing interleaves.
  *
  * <p>A write that is refused by a cap ({@link DiskCapExceededException}) or for want of free space ({@link StorageFullException}) took
- * nothing, and the writer goes on. After any other failure of the storage the spill is lost, and every later call says the same.
+ * nothing, and the writer goes on. Exceptions of the storage have the detail {@code spill_lost}: if it is 1, the spill is lost, and every later
+ * call says the same; if it is 0, the writer goes on.
  *
  * <p>On a virtual thread a write is an asynchronous call that is waited for: if that wait is given up, the write may still be done.
  */
@@ -122,48 +124,59 @@ public final class SpillWriter extends OpenHandle implements AutoCloseable {
    * @param parts the buffers
    */
   public void write(ByteBuffer[] parts) {
-    long onHeap = 0;
-    for (ByteBuffer part : parts) {
-      onHeap += part.isDirect() ? 0 : part.remaining();
-    }
-    if (Thread.currentThread().isVirtual()) {
-      write(gather(parts), Waiting.FOREVER);
-    } else {
-      try (Arena arena = Arena.ofConfined();
-          Staging.Piece piece = staging.take(onHeap)) {
-        MemorySegment structs = arena.allocate(Native.WeirBytes.LAYOUT, Math.max(parts.length, 1));
-        long at = 0;
-        for (int i = 0; i < parts.length; i++) {
-          MemorySegment data = MemorySegment.ofBuffer(parts[i]);
-          if (!data.isNative()) {
-            data = piece.memory().asSlice(at, data.byteSize()).copyFrom(data);
-            at += data.byteSize();
-          }
-          structs.set(ValueLayout.ADDRESS, i * Native.WeirBytes.SIZE + Native.WeirBytes.data, data);
-          structs.set(ValueLayout.JAVA_LONG, i * Native.WeirBytes.SIZE + Native.WeirBytes.len, data.byteSize());
-        }
-        block(
-            Waiting.FOREVER,
-            Decoder.NOTHING,
-            (writer, timeout, s) -> Native.weir_spill_writer_writev(writer, structs, parts.length, timeout, s.error));
-      }
-    }
+    gathered(
+        parts,
+        structs ->
+            run(
+                "writing to a spill",
+                Waiting.FOREVER,
+                Decoder.NOTHING,
+                (writer, timeout, s) -> Native.weir_spill_writer_writev(writer, structs, parts.length, timeout, s.error),
+                (writer, completion, error) ->
+                    Native.weir_spill_writer_writev_async(writer, structs, parts.length, completion, error)));
     for (ByteBuffer part : parts) {
       part.position(part.limit());
     }
   }
 
-  /** One buffer of many: there is no asynchronous form that takes many. */
-  private static MemorySegment gather(ByteBuffer[] parts) {
-    int length = 0;
+  /**
+   * Appends what remains of several buffers, one after the other, all of it or nothing, and returns at once. It is copied before; the buffers'
+   * positions stay where they are.
+   *
+   * @param parts the buffers
+   * @return completes when they are written
+   */
+  public CompletableFuture<Void> writeAsync(ByteBuffer[] parts) {
+    return gathered(
+        parts,
+        structs ->
+            start(
+                Decoder.NOTHING,
+                (writer, completion, error) ->
+                    Native.weir_spill_writer_writev_async(writer, structs, parts.length, completion, error)));
+  }
+
+  /** Calls with an array of `WeirBytes`, which say where the parts are in native memory. */
+  private <T> T gathered(ByteBuffer[] parts, Function<MemorySegment, T> call) {
+    long onHeap = 0;
     for (ByteBuffer part : parts) {
-      length = Math.addExact(length, part.remaining());
+      onHeap += part.isDirect() ? 0 : part.remaining();
     }
-    ByteBuffer all = ByteBuffer.allocate(length);
-    for (ByteBuffer part : parts) {
-      all.put(part.duplicate());
+    try (Arena arena = Arena.ofConfined();
+        Staging.Piece piece = staging.take(onHeap)) {
+      MemorySegment structs = arena.allocate(Native.WeirBytes.LAYOUT, Math.max(parts.length, 1));
+      long at = 0;
+      for (int i = 0; i < parts.length; i++) {
+        MemorySegment data = MemorySegment.ofBuffer(parts[i]);
+        if (!data.isNative()) {
+          data = piece.memory().asSlice(at, data.byteSize()).copyFrom(data);
+          at += data.byteSize();
+        }
+        structs.set(ValueLayout.ADDRESS, i * Native.WeirBytes.SIZE + Native.WeirBytes.data, data);
+        structs.set(ValueLayout.JAVA_LONG, i * Native.WeirBytes.SIZE + Native.WeirBytes.len, data.byteSize());
+      }
+      return call.apply(structs);
     }
-    return MemorySegment.ofBuffer(all.flip());
   }
 
   /**

@@ -20,6 +20,7 @@ import java.nio.ByteBuffer;
 import java.nio.channels.ClosedChannelException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -63,7 +64,10 @@ final class StoreBehaviours {
     writer.write(all, 3007, 93);
     writer.write(MemorySegment.ofArray(all).asSlice(3100, 900), LONG);
     writer.write(new byte[0]);
-    writer.writeAsync(Arrays.copyOfRange(all, 4000, 5000)).join();
+    writer.writeAsync(Arrays.copyOfRange(all, 4000, 4600)).join();
+    ByteBuffer[] more = {ByteBuffer.wrap(all, 4600, 300), ByteBuffer.allocateDirect(100).put(all, 4900, 100).flip()};
+    writer.writeAsync(more).join();
+    assertEquals(300, more[0].remaining());
     writer.outputStream().write(all, 5000, 1000);
     writer.outputStream().write(all[6000]);
     writer.write(all, 6001, all.length - 6001);
@@ -293,6 +297,38 @@ final class StoreBehaviours {
           }
         },
         "directories of the store");
+  }
+
+  void spillClose(Fixture f) throws IOException {
+    Path directory = Files.createDirectory(f.directory.resolve("objects"));
+    try (SpillStore store = f.session.spillStore(SpillStoreOptions.object("file://" + directory));
+        SpillStore child = store.child(SpillStoreOptions.NO_CAP)) {
+      SpillWriter first = child.begin();
+      first.write(pattern(SIZE));
+      Spill freed = first.finish();
+      SpillWriter second = store.begin();
+      second.write(pattern(SIZE));
+      Spill alive = second.finish();
+      SpillWriter abandoned = store.begin();
+      abandoned.write(new byte[9 << 20]); // more than an object holds
+      abandoned.write(new byte[1]);
+      abandoned.close();
+      freed.close();
+      store.shutdown(Duration.ofSeconds(60));
+      assertEquals(2, files(directory).size()); // the living one's, and a sign of life
+      assertEquals(SIZE, store.usedBytes());
+      byte[] back = new byte[SIZE];
+      assertEquals(SIZE, alive.readAt(0, back));
+      assertArrayEquals(pattern(SIZE), back);
+      assertThrows(ClosedException.class, store::begin);
+      assertThrows(ClosedException.class, child::begin);
+      alive.close();
+      store.shutdownAsync().join();
+      assertEquals(0, store.usedBytes());
+      try (Stream<Path> all = Files.list(directory)) {
+        assertEquals(0, all.count());
+      }
+    }
   }
 
   void cacheRoundtrip(Fixture f) {
