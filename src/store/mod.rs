@@ -8,6 +8,7 @@
 //! On local disk it is durable when it returns (unless `weir_fsync` is off). An error of `create` says nothing about whether the
 //! object is or will be there. Every error names the object by its full URL.
 
+mod below;
 mod buffer;
 mod delayed;
 mod handle;
@@ -30,6 +31,7 @@ use crate::error::Result;
 
 pub use handle::{RequestCounts, Store};
 pub use open::open;
+pub(crate) use open::Stores;
 pub use settings::Settings;
 
 /// The outcome of a create-if-absent that the store answered. An error instead means: the outcome is unknown, the
