@@ -18,6 +18,7 @@ pub mod generation;
 pub mod ipc_file;
 pub mod memory;
 pub mod memtable;
+pub mod metrics;
 pub mod runtime;
 pub mod scan;
 pub mod session;

@@ -97,10 +97,11 @@ impl Location {
         match (self, root) {
             (Self::Local(path), Self::Local(root)) => Some(encode(path.strip_prefix(root).ok()?.as_os_str().as_bytes())),
             (Self::Memory { name, prefix }, Self::Memory { name: in_name, prefix: above }) if name == in_name => beneath(prefix, above),
-            (
-                Self::Cloud { cloud, authority, prefix, .. },
-                Self::Cloud { cloud: in_cloud, authority: in_authority, prefix: above, .. },
-            ) if (cloud, authority) == (in_cloud, in_authority) => beneath(prefix, above),
+            (Self::Cloud { cloud, authority, prefix, .. }, Self::Cloud { cloud: in_cloud, authority: in_authority, prefix: above, .. })
+                if (cloud, authority) == (in_cloud, in_authority) =>
+            {
+                beneath(prefix, above)
+            }
             _ => None,
         }
     }

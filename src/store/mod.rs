@@ -30,8 +30,8 @@ use crate::env::BoxFuture;
 use crate::error::Result;
 
 pub use handle::{RequestCounts, Store};
-pub use open::open;
 pub(crate) use open::Stores;
+pub use open::open;
 pub use settings::Settings;
 
 /// The outcome of a create-if-absent that the store answered. An error instead means: the outcome is unknown, the
