@@ -167,7 +167,7 @@ impl Store {
         Ok(object.map(|object| {
             let (store, path) = (self.clone(), path.to_owned());
             let body = Box::pin(async move { object.body.await.map_err(|e| store.name("read", &path, &e)) });
-            Object { size: object.size, body }
+            Object { size: object.size, tag: object.tag, body }
         }))
     }
 

@@ -122,7 +122,7 @@ impl Backend for ObjectBackend {
             let Some(result) = found(self.store.get(&parse(path)?).await)? else {
                 return Ok(None);
             };
-            let size = result.meta.size;
+            let (size, tag) = (result.meta.size, tag(&result.meta));
             let body = Box::pin(async move {
                 let bytes = result.bytes().await.map_err(|e| convert(&e))?;
                 if bytes.len() as u64 != size {
@@ -130,7 +130,7 @@ impl Backend for ObjectBackend {
                 }
                 Ok(bytes)
             });
-            Ok(Some(Object { size, body }))
+            Ok(Some(Object { size, tag, body }))
         })
     }
 
@@ -199,7 +199,12 @@ impl Backend for ObjectBackend {
 fn info(name: &str, meta: &ObjectMeta) -> ObjectInfo {
     let seconds = u64::try_from(meta.last_modified.timestamp()).unwrap_or(0);
     let modified = Duration::new(seconds, meta.last_modified.timestamp_subsec_nanos().min(999_999_999));
-    ObjectInfo { name: name.to_owned(), size: meta.size, modified }
+    ObjectInfo { name: name.to_owned(), size: meta.size, modified, tag: tag(meta) }
+}
+
+/// A weak tag tells less than is wanted.
+fn tag(meta: &ObjectMeta) -> Option<String> {
+    meta.e_tag.clone().filter(|tag| !tag.starts_with("W/"))
 }
 
 /// `None` where there is no such object. A bucket that does not exist is an error: its objects are not known to be missing.
