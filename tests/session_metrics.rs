@@ -346,7 +346,7 @@ fn roots_in_one_bucket_share_a_client() {
     std::fs::write(file.path(), account).unwrap();
     let with = |more: &[(&str, &str)]| {
         let path = ("google_service_account", file.path().to_str().unwrap());
-        Session::new(settings(&[&[path], more].concat()).unwrap()).unwrap()
+        Session::new(settings(&[&[path][..], more].concat()).unwrap()).unwrap()
     };
     let (session, other) = (with(&[]), with(&[("weir_store_max_retries", "7")]));
     let one = session.store("gs://bucket/one", true).unwrap();
@@ -425,7 +425,7 @@ fn metrics_may_be_given() {
     let store = Session::new(Settings::default()).unwrap().spill_store().unwrap();
     let given = Session::builder().with_spill_store(store.clone()).build().unwrap();
     let mut writer = store.begin(Default::default()).unwrap();
-    assert!(writer.buffer(b"spill").unwrap());
+    runtime::block_on(writer.write(b"spill"), LIMIT_MS).unwrap();
     let parsed = parse(&given.metrics().prometheus()).unwrap();
     assert_eq!(parsed.values["weir_spill_live_bytes"], 5.0, "{parsed:?}");
 }
