@@ -630,8 +630,9 @@ typedef struct WeirQueue WeirQueue;
 typedef struct WeirScan WeirScan;
 
 /**
- * What is shared by all that is opened through it: object stores with their settings, and metrics. It may be used from any
- * thread.
+ * What is shared by all that is opened through it: object stores with their settings, one client for each bucket; the cache; the spill
+ * store; one memory limit; and metrics. What is opened keeps it alive. The runtime and the threads that run callbacks are the process's
+ * (weir_runtime_configure()), and all sessions share them. It may be used from any thread.
  */
 typedef struct WeirSession WeirSession;
 
@@ -892,7 +893,7 @@ typedef struct {
   size_t store_settings_len;
   /**
    * The spill store of all that is opened through the session; NULL (default) for a local one, made when it is first asked for. The
-   * session keeps what it needs of it.
+   * session keeps what it needs of it, and shows its figures in its metrics.
    */
   const WeirSpillStore *spill;
   /**
@@ -901,8 +902,8 @@ typedef struct {
    */
   const WeirCache *cache;
   /**
-   * The limit, in bytes, on what the session's writers have queued, its tailers have read ahead, and its cache together; 0 (default) =
-   * none. The cache yields, and puts wait. See weir_session_memory().
+   * The limit, in bytes, on what the session's writers have queued and hold in MemTables, what its tailers have read ahead, and its
+   * cache together; 0 (default) = none. The cache yields, and puts wait. See weir_session_memory().
    */
   uint64_t memory_bytes;
 } WeirSessionOptions;
@@ -936,7 +937,7 @@ typedef struct {
    */
   uint64_t read_ahead_bytes;
   /**
-   * What its cache holds; 0 for a backend of the caller's.
+   * What its cache holds; WEIR_CACHE_UNKNOWN if the backend is the caller's.
    */
   uint64_t cache_bytes;
   /**

@@ -5,7 +5,7 @@
 //! [`wal::WalTailer`]s read it in order from anywhere. The bytes on storage are those of Lance's MemWAL.
 //!
 //! Modules point one way: `ffi → session → writer → scan → generation → memtable → wal → shard → store → error`; `memory → cache →
-//! error` is beneath `wal`. Beside them, [`spill`] is scratch storage that never leaks and never fills the disk, beneath `session`.
+//! error` is beneath `shard`. Beside them, [`spill`] is scratch storage that never leaks and never fills the disk, beneath `session`.
 
 #[cfg(not(panic = "unwind"))]
 compile_error!("weir must be built with panic = \"unwind\": panics are caught at the C boundary");

@@ -17,7 +17,7 @@ use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tokio::sync::futures::Notified;
 
-use crate::cache::{Cache, WeakCache};
+use crate::cache::{Cache, CapacityLimit};
 use crate::env::Clock;
 
 /// The cache's capacity changes in so many steps of the limit.
@@ -51,8 +51,8 @@ pub struct MemoryUsage {
     pub read_ahead: u64,
     /// Rows of MemTables.
     pub tables: u64,
-    /// What the cache holds; 0 if it does so elsewhere.
-    pub cache: u64,
+    /// What the cache holds; `None` if its backend does not know. 0 if there is no cache.
+    pub cache: Option<u64>,
     /// What the cache may hold, for the sake of the limit; `None` if nothing limits it but its own capacity.
     pub cache_limit: Option<u64>,
     /// How many writers have puts that wait for room below the limit.
@@ -92,7 +92,7 @@ pub struct MemoryBudget {
 
 #[derive(Default)]
 struct State {
-    cache: Option<WeakCache>,
+    cache: Option<Arc<CapacityLimit>>,
     /// What the cache was last given.
     cache_limit: Option<u64>,
     tickets: u64,
@@ -104,7 +104,7 @@ struct State {
 
 impl State {
     fn cache(&self) -> Option<Cache> {
-        self.cache.as_ref().and_then(WeakCache::upgrade)
+        self.cache.as_ref().and_then(|limit| limit.cache())
     }
 }
 
@@ -138,7 +138,7 @@ impl MemoryBudget {
     /// Limits the sum from now on; `None` = not at all.
     pub fn set_limit(&self, limit: Option<u64>) {
         self.limit.store(limit.unwrap_or(u64::MAX), Ordering::Release);
-        self.give_back(&mut self.state.lock());
+        self.give_back();
         self.make_room(0);
         self.changed.notify_waiters();
     }
@@ -147,12 +147,13 @@ impl MemoryBudget {
         self.limit.load(Ordering::Acquire)
     }
 
-    /// Has `cache` get what the others leave.
+    /// Has `cache` get what the others leave, for as long as the budget lives, and no other one any more.
     pub(crate) fn set_cache(&self, cache: &Cache) {
         let mut state = self.state.lock();
-        state.cache = Some(cache.downgrade());
+        let before = state.cache.replace(Arc::new(cache.limit()));
         state.cache_limit = None;
         drop(state);
+        drop(before);
         self.make_room(0);
     }
 
@@ -207,28 +208,37 @@ impl MemoryBudget {
         }
         let mut state = self.state.lock();
         let left = self.left(bytes);
-        let Some(cache) = state.cache() else { return };
-        if state.cache_limit.is_some_and(|limit| limit <= left) {
+        if state.cache.is_none() || state.cache_limit.is_some_and(|limit| limit <= left) {
             return;
         }
         state.cache_limit = Some(left);
         drop(state);
-        cache.limit_capacity(left);
-        // It may have been given more meanwhile, which this has undone.
-        let state = self.state.lock();
-        if let Some(limit) = state.cache_limit.filter(|limit| *limit > left) {
-            cache.limit_capacity(limit);
-        }
+        self.tell_cache();
     }
 
     /// Gives the cache what others do not use: more than it has, which lets go of nothing.
-    fn give_back(&self, state: &mut State) {
+    fn give_back(&self) {
+        let mut state = self.state.lock();
         let left = if self.limit() == u64::MAX { u64::MAX } else { self.left(0) };
-        if let Some(cache) = state.cache()
-            && state.cache_limit.is_some_and(|limit| limit < left)
-        {
-            state.cache_limit = (left != u64::MAX).then_some(left);
-            cache.limit_capacity(left);
+        if state.cache.is_none() || state.cache_limit.is_none_or(|limit| limit >= left) {
+            return;
+        }
+        state.cache_limit = (left != u64::MAX).then_some(left);
+        drop(state);
+        self.tell_cache();
+    }
+
+    /// Tells the cache what it may hold, again if that changed meanwhile.
+    fn tell_cache(&self) {
+        loop {
+            let state = self.state.lock();
+            let (Some(cache), given) = (state.cache.clone(), state.cache_limit) else { return };
+            drop(state);
+            cache.set(given.unwrap_or(u64::MAX));
+            let state = self.state.lock();
+            if state.cache_limit == given && state.cache.as_ref().is_some_and(|now| Arc::ptr_eq(now, &cache)) {
+                return;
+            }
         }
     }
 
@@ -250,7 +260,7 @@ impl MemoryBudget {
             queues: self.queues.load(Ordering::Acquire),
             read_ahead: self.read_ahead.load(Ordering::Acquire),
             tables: self.tables.load(Ordering::Acquire),
-            cache: cache.and_then(|cache| cache.approx_size_bytes()).unwrap_or(0),
+            cache: cache.map_or(Some(0), |cache| cache.approx_size_bytes()),
             cache_limit: state.cache_limit,
             waiting: state.waiting.len() as u64,
             waiting_bytes: state.waiting.values().map(|ticket| ticket.bytes).sum(),
@@ -353,12 +363,10 @@ impl Share {
         self.held -= bytes;
         self.budget.counter(self.what).fetch_sub(bytes, Ordering::AcqRel);
         if bytes > 0 && self.budget.limit() != u64::MAX {
-            let mut state = self.budget.state.lock();
             // Room goes to those who wait first, and to the cache when nobody does.
-            if state.waiting.is_empty() {
-                self.budget.give_back(&mut state);
+            if self.budget.state.lock().waiting.is_empty() {
+                self.budget.give_back();
             }
-            drop(state);
             self.budget.changed.notify_waiters();
         }
     }

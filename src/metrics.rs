@@ -100,7 +100,7 @@ fn escape(value: &str) -> String {
     value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
 }
 
-/// All that has figures, for as long as it lives, and what the counters of those reached that have ended.
+/// All that has figures, for as long as it lives, and what the counters of those reached that have ended. Several sessions may have one.
 #[derive(Default)]
 pub struct Registry(Mutex<Sources>);
 
@@ -117,14 +117,15 @@ impl fmt::Debug for Registry {
 }
 
 impl Registry {
-    /// Has `source` collected for as long as it lives.
+    /// Has `source` collected, once, for as long as it lives.
     pub fn register(&self, source: Weak<dyn MetricSource>) {
         let mut sources = self.0.lock();
-        sources.living.retain(|source| source.strong_count() > 0);
+        sources.living.retain(|living| living.strong_count() > 0 && !std::ptr::addr_eq(living.as_ptr(), source.as_ptr()));
         sources.living.push(source);
     }
 
-    /// Collects `source` for the last time and keeps what its counters reached.
+    /// Collects `source` for the last time and keeps what its counters reached: one that goes down is taken for one that
+    /// began anew, and its value for what came since.
     pub fn retire(&self, source: &Arc<dyn MetricSource>) {
         let mut sources = self.0.lock();
         let before = sources.living.len();

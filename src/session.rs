@@ -1,11 +1,11 @@
-//! What handles share that are opened together: the settings of stores, the stores, the cache, the memory budget, the surroundings and
-//! the metrics.
+//! What handles share that are opened together: stores and their settings, the cache, the spill store, the memory budget, the surroundings
+//! and the metrics. Each may be given to [`Session::builder`]. The runtime and the threads of callbacks are the process's, and all sessions
+//! share them.
 
 mod spill;
 
-use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, OnceLock, Weak};
 
 use parking_lot::Mutex;
 
@@ -18,26 +18,22 @@ pub use crate::metrics::{MetricSource, Metrics};
 use crate::runtime;
 use crate::shard::ShardPath;
 use crate::spill::{SpillConfig, SpillStore};
-use crate::store::{self, RequestCounts, Settings, Store};
+use crate::store::{Backend, RequestCounts, Settings, Store, Stores};
 use crate::wal;
-
-/// One place, opened with or without fsync.
-type Key = (String, bool);
 
 /// See the module's documentation. Shared as an `Arc` by all that is opened through it.
 pub struct Session {
-    settings: Settings,
+    stores: Stores,
     env: Env,
-    stores: Mutex<HashMap<Key, Store>>,
-    sources: Arc<Registry>,
     /// Made when it is first asked for, unless one was given.
     spill: Mutex<Option<SpillStore>>,
-    cache: Mutex<Option<Shared>>,
+    /// The same.
+    cache: OnceLock<Shared>,
     memory: Arc<MemoryBudget>,
+    sources: Arc<Registry>,
 }
 
 /// The cache, and whether somebody chose it.
-#[derive(Clone)]
 struct Shared {
     cache: Cache,
     chosen: bool,
@@ -45,22 +41,101 @@ struct Shared {
 
 impl fmt::Debug for Session {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Session").field("settings", &self.settings).finish_non_exhaustive()
+        f.debug_struct("Session").field("stores", &self.stores).finish_non_exhaustive()
+    }
+}
+
+/// What a session is to be made of. What is not given, it makes itself when it is first needed.
+///
+/// The runtime and the threads that run callbacks are none of it: a process has them once, and
+/// [`runtime::configure`](crate::runtime::configure) says how they are to be. A session's [`Env`] says what of them it uses.
+#[derive(Default)]
+#[must_use]
+pub struct SessionBuilder {
+    settings: Settings,
+    env: Option<Env>,
+    stores: Vec<(String, Arc<dyn Backend>)>,
+    cache: Option<Cache>,
+    spill: Option<SpillStore>,
+    memory_limit: Option<u64>,
+    registry: Arc<Registry>,
+}
+
+impl SessionBuilder {
+    /// Settings of stores, in the place of the defaults.
+    pub fn with_settings(self, settings: Settings) -> Self {
+        Self { settings, ..self }
+    }
+
+    /// The surroundings, in the place of real time and real threads.
+    pub fn with_env(self, env: Env) -> Self {
+        Self { env: Some(env), ..self }
+    }
+
+    /// Has `backend` serve `url`, which is its root, and all that is below it: no store is opened there.
+    pub fn with_store(mut self, url: impl Into<String>, backend: Arc<dyn Backend>) -> Self {
+        self.stores.push((url.into(), backend));
+        self
+    }
+
+    /// The cache of all that is opened through the session. It may be that of other sessions, too.
+    pub fn with_cache(self, cache: Cache) -> Self {
+        Self { cache: Some(cache), ..self }
+    }
+
+    /// The session's spill store. Its figures are in the session's metrics, whichever session it was made with.
+    pub fn with_spill_store(self, spill: SpillStore) -> Self {
+        Self { spill: Some(spill), ..self }
+    }
+
+    /// The limit on the session's memory, in bytes.
+    pub fn with_memory_limit(self, bytes: u64) -> Self {
+        Self { memory_limit: Some(bytes), ..self }
+    }
+
+    /// Collects what is opened through the session in `registry`, whose sources then all are in the session's metrics: those of other
+    /// sessions that have it, and of the program's own. The requests, cache and memory of each session are in its own metrics only.
+    pub fn with_metrics(self, registry: Arc<Registry>) -> Self {
+        Self { registry, ..self }
+    }
+
+    /// The session. Makes no request.
+    ///
+    /// # Errors
+    /// `InvalidArgument`, `Unsupported`: a URL that cannot be; `Forked`.
+    pub fn build(self) -> Result<Arc<Session>> {
+        runtime::check_fork()?;
+        let env = self.env.unwrap_or_else(runtime::env);
+        let mut stores = Stores::new(self.settings, env.clone());
+        for (url, backend) in self.stores {
+            stores.give(&url, backend)?;
+        }
+        let memory = MemoryBudget::new(Arc::clone(&env.clock));
+        memory.set_limit(self.memory_limit);
+        let cache = OnceLock::new();
+        if let Some(given) = self.cache {
+            memory.set_cache(&given);
+            cache.get_or_init(|| Shared { cache: given, chosen: true });
+        }
+        if let Some(spill) = &self.spill {
+            self.registry.register(Arc::downgrade(&spill.source()));
+        }
+        Ok(Arc::new(Session { stores, env, spill: Mutex::new(self.spill), cache, memory, sources: self.registry }))
     }
 }
 
 impl Session {
-    /// A session with real time and real threads.
-    pub fn new(settings: Settings) -> Result<Arc<Self>> {
-        Self::with_env(settings, runtime::env())
+    /// What a session is to be made of, to be said.
+    pub fn builder() -> SessionBuilder {
+        SessionBuilder::default()
     }
 
-    /// A session in the surroundings `env`.
-    pub fn with_env(settings: Settings, env: Env) -> Result<Arc<Self>> {
-        runtime::check_fork()?;
-        let memory = MemoryBudget::new(Arc::clone(&env.clock));
-        let (stores, sources, spill, cache) = (Mutex::default(), Arc::default(), Mutex::default(), Mutex::default());
-        Ok(Arc::new(Self { settings, env, stores, sources, spill, cache, memory }))
+    /// A session with real time and real threads.
+    ///
+    /// # Errors
+    /// `Forked`.
+    pub fn new(settings: Settings) -> Result<Arc<Self>> {
+        Self::builder().with_settings(settings).build()
     }
 
     /// The surroundings.
@@ -69,19 +144,16 @@ impl Session {
         &self.env
     }
 
-    /// The store at `root_url`: one and the same for all that is opened at that place through this session, so that they share
-    /// its connections and wake each other up. Local writes are made durable if `fsync` says so and the settings do not forbid
-    /// it.
+    /// The store at `root_url`: one and the same for all that is opened at that place through this session, so that they wake each other
+    /// up. All places in one bucket share its client, and so its connections. Local writes are made durable if `fsync` says so and the
+    /// settings do not forbid it.
     pub fn store(&self, root_url: &str, fsync: bool) -> Result<Store> {
-        let mut settings = self.settings.clone();
-        settings.fsync = Some(fsync && settings.fsync.unwrap_or(true));
-        // Opening makes no request, and only an open store knows where it really is.
-        let store = store::open(root_url, &settings, &self.env)?;
+        let store = self.stores.open(root_url, fsync)?;
         if !store.is_blocking() {
             // Its requests need the runtime's context from their first poll.
             runtime::handle()?;
         }
-        Ok(self.stores.lock().entry((store.identity(), fsync)).or_insert(store).clone())
+        Ok(store)
     }
 
     /// The spill store of all that is opened through this session: the one it was given, or a local one with the defaults.
@@ -93,32 +165,16 @@ impl Session {
         }
     }
 
-    /// Has [`Session::spill_store`] give `store` from now on.
-    pub fn set_spill_store(&self, store: SpillStore) {
-        *self.spill.lock() = Some(store);
-    }
-
-    /// Has all that is opened from now on use `cache`.
-    pub fn set_cache(&self, cache: Cache) {
-        self.memory.set_cache(&cache);
-        *self.cache.lock() = Some(Shared { cache, chosen: true });
-    }
-
     /// The cache of all that is opened through this session: the one that it was given, or a built-in one, made when it is first asked
     /// for.
     #[must_use]
     pub fn cache(&self) -> Cache {
-        self.shared().cache
-    }
-
-    fn shared(&self) -> Shared {
-        let mut cache = self.cache.lock();
         let made = || {
-            let made = Cache::builtin(cache::DEFAULT_CAPACITY, Arc::clone(&self.env.clock));
-            self.memory.set_cache(&made);
-            Shared { cache: made, chosen: false }
+            let cache = Cache::builtin(cache::DEFAULT_CAPACITY, Arc::clone(&self.env.clock));
+            self.memory.set_cache(&cache);
+            Shared { cache, chosen: false }
         };
-        cache.get_or_insert_with(made).clone()
+        self.cache.get_or_init(made).cache.clone()
     }
 
     /// The cache for the entries of `store`. Those of a local one are in the system's page cache, and reading them again is cheap:
@@ -126,7 +182,7 @@ impl Session {
     #[must_use]
     pub fn entry_cache(&self, store: &Store) -> Option<Cache> {
         if store.is_blocking() {
-            return self.cache.lock().as_ref().filter(|shared| shared.chosen).map(|shared| shared.cache.clone());
+            return self.cache.get().filter(|shared| shared.chosen).map(|shared| shared.cache.clone());
         }
         Some(self.cache())
     }
@@ -134,10 +190,9 @@ impl Session {
     /// To be told of a claim of `shard` under `epoch`: the first claim there is makes the shard, so what is cached of it was of one that
     /// was deleted.
     pub async fn opened(&self, store: &Store, shard: &ShardPath, epoch: u64) {
-        let cache = self.cache.lock().as_ref().map(|shared| shared.cache.clone());
         if epoch == 1
-            && let Some(cache) = cache
-            && let Err(error) = wal::forget(&cache, store, shard).await
+            && let Some(shared) = self.cache.get()
+            && let Err(error) = wal::forget(&shared.cache, store, shard).await
         {
             tracing::warn!(%error, shard = %shard.id(), "what is cached of a shard that was made anew may be served for a minute");
         }
@@ -154,8 +209,7 @@ impl Session {
         self.sources.register(source);
     }
 
-    /// Collects `source` for the last time and keeps what its counters reached: one that goes down is taken for one that
-    /// began anew, and its value for what came since.
+    /// Collects `source` for the last time and keeps what its counters reached.
     pub fn retire(&self, source: &Arc<dyn MetricSource>) {
         self.sources.retire(source);
     }
@@ -164,13 +218,11 @@ impl Session {
     #[must_use]
     pub fn metrics(&self) -> Metrics {
         let mut metrics = Metrics::default();
-        let stores: Vec<_> = self.stores.lock().values().cloned().collect();
-        for store in &stores {
-            requests(&mut metrics, store.requests());
+        for counts in self.stores.requests() {
+            requests(&mut metrics, counts);
         }
-        let cache = self.cache.lock().as_ref().map(|shared| shared.cache.clone());
-        if let Some(cache) = &cache {
-            cached(&mut metrics, cache);
+        if let Some(shared) = self.cache.get() {
+            cached(&mut metrics, &shared.cache);
         }
         memory(&mut metrics, &self.memory.usage());
         self.sources.collect(&mut metrics);
@@ -186,7 +238,9 @@ fn requests(metrics: &mut Metrics, counts: RequestCounts) {
 }
 
 fn memory(metrics: &mut Metrics, usage: &MemoryUsage) {
-    for (what, bytes) in [("queues", usage.queues), ("read_ahead", usage.read_ahead), ("cache", usage.cache)] {
+    let uses = [("queues", usage.queues), ("tables", usage.tables), ("read_ahead", usage.read_ahead)];
+    // What is not known is left out: 0 would say something else.
+    for (what, bytes) in uses.into_iter().chain(usage.cache.map(|bytes| ("cache", bytes))) {
         metrics.gauge("weir_memory_bytes", "Memory of the session, by its use.", &[("use", what)], bytes);
     }
     if let Some(limit) = usage.limit {
@@ -194,6 +248,7 @@ fn memory(metrics: &mut Metrics, usage: &MemoryUsage) {
     }
     metrics.gauge("weir_memory_waiting", "Writers that wait for room below the session's limit.", &[], usage.waiting);
     metrics.counter("weir_memory_waits_total", "Waits for room below the session's limit.", &[], usage.waits);
+    metrics.seconds("weir_memory_waited_seconds_total", "Time in such waits that are over.", &[], usage.waited);
 }
 
 fn cached(metrics: &mut Metrics, cache: &Cache) {
@@ -236,16 +291,28 @@ mod tests {
     }
 
     #[test]
-    fn one_store_per_place_and_fsync() {
+    fn one_store_per_place() {
         let session = session();
         let name = uuid::Uuid::new_v4().simple().to_string();
         let one = session.store(&format!("memory://{name}/a"), true).unwrap();
-        let two = session.store(&format!("memory://{name}/a/"), true).unwrap();
         runtime::block_on(one.put("x", bytes::Bytes::from_static(b"1")), -1).unwrap();
-        assert_eq!(two.requests().put, 1, "the counters are shared");
-        let other = session.store(&format!("memory://{name}/a"), false).unwrap();
-        assert_eq!(other.requests().put, 0);
+        for fsync in [true, false] {
+            let same = session.store(&format!("memory://{name}/a/"), fsync).unwrap();
+            assert_eq!(same.requests().put, 1, "the counters are shared");
+        }
         assert!(session.metrics().prometheus().contains("weir_store_requests_total{kind=\"put\"} 1\n"));
+    }
+
+    #[test]
+    fn local_stores_differ_by_fsync() {
+        let dir = tempfile::tempdir().unwrap();
+        let (path, session) = (dir.path().to_str().unwrap(), session());
+        let put = |fsync| {
+            let store = session.store(path, fsync).unwrap();
+            runtime::block_on(store.put("x", bytes::Bytes::new()), -1).unwrap();
+            store.requests().put
+        };
+        assert_eq!([put(true), put(false), put(true)], [1, 1, 2]);
     }
 
     #[test]
@@ -255,14 +322,19 @@ mod tests {
 
     #[test]
     fn one_spill_store_which_may_be_given() {
-        let (one, two) = (session(), session());
+        let one = session();
         let store = one.spill_store().unwrap();
         let mut writer = one.spill_store().unwrap().begin(Default::default()).unwrap();
         assert_eq!(store.stats().open_writers, 1, "it is the same store");
-        two.set_spill_store(store);
+        let two = Session::builder().with_spill_store(store).build().unwrap();
         assert_eq!(two.spill_store().unwrap().stats().open_writers, 1);
         assert!(writer.buffer(b"").unwrap());
-        assert!(one.metrics().prometheus().contains("weir_spill_open"), "{}", one.metrics());
+        for session in [&one, &two] {
+            assert!(session.metrics().prometheus().contains("weir_spill_open"), "{}", session.metrics());
+        }
+        // It outlives the session that it was made with, and is still shown.
+        drop(one);
+        assert!(two.metrics().prometheus().contains("weir_spill_open"), "{}", two.metrics());
     }
 
     #[test]

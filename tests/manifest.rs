@@ -1,5 +1,6 @@
 //! The manifest: contiguous versions that nobody loses, hides or takes back.
 
+mod cache_support;
 mod log_support;
 mod support;
 
@@ -7,10 +8,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use cache_support::{Table, Wrong};
 use log_support::*;
 use prost::Message;
 use support::sim::Mailbox;
 use support::{Fault, Gate, Op};
+use weir::cache::Cache;
 use weir::env::Clock;
 use weir::error::{ErrorKind, Result};
 use weir::shard::manifest::{Manifest, ManifestOptions, ManifestStore, ShardFieldEntry};
@@ -445,6 +448,109 @@ fn options_of_a_handle_are_its_own() {
             let began = world.sim.clock().now();
             assert_eq!(manifests.latest().await.unwrap().unwrap().version, 40, "{width}");
             assert_eq!(world.sim.clock().now() - began, Duration::ZERO);
+        }
+    });
+}
+
+/// What readers of one session have: caches that keep objects, and ones that keep bytes.
+fn caches(world: &World) -> [Cache; 2] {
+    let clock: Arc<dyn Clock> = Arc::new(world.sim.clock());
+    [Cache::builtin(1 << 20, clock.clone()), Cache::new(Table::encoding(), clock, None)]
+}
+
+/// A reader made anew does not read the version again that others have read. PITFALLS B6: that it is the newest is asked each time.
+#[test]
+fn readers_share_the_newest_version() {
+    let world = World::new(40);
+    world.sim.run(async {
+        let writer = with_versions(&world, 3).await;
+        for cache in caches(&world) {
+            let bodies = async || {
+                let (store, before) = (world.store(), world.faults.count(Op::Body, "/manifest/"));
+                let reader = ManifestStore::new(store, shard(), world.sim.env(), ManifestOptions::default()).with_cache(&cache);
+                let read = reader.latest().await.unwrap();
+                assert_eq!(read.as_ref(), Some(&world.manifest()));
+                world.faults.count(Op::Body, "/manifest/") - before
+            };
+            // The hint, and the version; of what is not there, no body comes.
+            let first = bodies().await;
+            assert_eq!((first - bodies().await, bodies().await), (1, first - 1));
+            // The next version is seen at once, whether the hint tells of it or not.
+            writer.update(count).await.unwrap();
+            assert_eq!((bodies().await, bodies().await), (first, first - 1));
+            let hint = world.truth().read(&shard().hint()).await.unwrap().unwrap();
+            writer.update(count).await.unwrap();
+            world.plant(&shard().hint(), hint);
+            bodies().await;
+            bodies().await;
+            writer.update(count).await.unwrap();
+        }
+        // PITFALLS B6: a claim is not hidden from a warm reader, nor from the writer that it fences.
+        let [cache, _] = caches(&world);
+        let reader = || world.manifests().with_cache(&cache);
+        let epoch = reader().latest().await.unwrap().unwrap().writer_epoch;
+        reader().latest().await.unwrap();
+        world.manifests().claim(0).await.unwrap();
+        assert_eq!(reader().latest().await.unwrap().unwrap().writer_epoch, epoch + 1);
+        assert_eq!(kind(reader().check_fenced(epoch).await), ErrorKind::Fenced);
+    });
+}
+
+/// A shard that was deleted and made again under the same id is never taken for the old one.
+#[test]
+fn a_cached_version_of_a_deleted_shard_is_not_believed() {
+    let world = World::new(41);
+    world.sim.run(async {
+        with_versions(&world, 3).await;
+        for cache in caches(&world) {
+            let latest = async || world.manifests().with_cache(&cache).latest().await.unwrap();
+            let old = latest().await.unwrap();
+            (1..=3).for_each(|version| world.delete(&shard().manifest(version)));
+            world.delete(&shard().hint());
+            assert_eq!(latest().await, None);
+            with_versions(&world, 3).await;
+            let new = latest().await.unwrap();
+            assert_eq!(new, world.manifest());
+            assert!(new.version == old.version && new.commit_id != old.commit_id);
+            assert_eq!(latest().await.unwrap(), new);
+        }
+    });
+}
+
+/// PITFALLS D6: a commit that landed in a pruned slot behind a cached version is not taken for the newest.
+#[test]
+fn a_cached_version_that_was_pruned_leads_nowhere() {
+    let world = World::new(42);
+    world.sim.run(async {
+        let writer = with_versions(&world, 3).await;
+        let [cache, _] = caches(&world);
+        let latest = async || world.manifests().with_cache(&cache).latest().await.unwrap().unwrap();
+        let hint = world.truth().read(&shard().hint()).await.unwrap().unwrap();
+        assert_eq!(latest().await.version, 3);
+        let stalled = world.truth().read(&shard().manifest(3)).await.unwrap().unwrap();
+        for _ in 0..6 {
+            writer.update(count).await.unwrap();
+        }
+        let mut late = Manifest::decode(stalled).unwrap();
+        (late.version, late.commit_id) = (4, Bytes::new());
+        (1..=6).for_each(|version| world.delete(&shard().manifest(version)));
+        world.plant(&shard().manifest(4), late.encode_to_vec());
+        world.plant(&shard().hint(), hint);
+        assert_eq!(latest().await.version, 9);
+    });
+}
+
+/// What a backend makes of a version is checked as if it came from the store.
+#[test]
+fn garbage_in_a_cache_is_no_manifest() {
+    let world = World::new(43);
+    world.sim.run(async {
+        with_versions(&world, 2).await;
+        for wrong in [Wrong::Garbage, Wrong::Fails, Wrong::Nothing] {
+            let cache = Cache::new(Table::new(wrong), Arc::new(world.sim.clock()), None);
+            for _ in 0..3 {
+                assert_eq!(world.manifests().with_cache(&cache).latest().await.unwrap().unwrap(), world.manifest());
+            }
         }
     });
 }

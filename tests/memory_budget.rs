@@ -8,10 +8,10 @@ use std::sync::Arc;
 use std::sync::mpsc;
 use std::time::Duration;
 
-use cache_support::{builtin, key};
+use cache_support::{Table, Wrong, builtin, key};
 use log_support::*;
 use support::now;
-use weir::cache::Value;
+use weir::cache::{Cache, Value};
 use weir::env::Clock;
 use weir::error::ErrorKind;
 use weir::memory::MemoryBudget;
@@ -20,7 +20,7 @@ use weir::session::Session;
 use weir::shard::ShardPath;
 use weir::store::Settings;
 use weir::wal::TailerOptions;
-use weir::writer::{ShardWriter, Within, WriterConfig};
+use weir::writer::{MemTableConfig, ShardWriter, Within, WriterConfig};
 
 const SHARDS: [&str; 3] =
     ["00000000-0000-4000-8000-000000000001", "00000000-0000-4000-8000-000000000002", "00000000-0000-4000-8000-000000000003"];
@@ -165,32 +165,101 @@ fn a_put_larger_than_the_limit_is_admitted_alone() {
 #[test]
 fn the_cache_yields() {
     const LIMIT: u64 = 16 << 20;
-    let session = Session::new(Settings::default()).unwrap();
-    let (memory, cache) = (session.memory(), builtin(64 << 20));
-    memory.set_limit(Some(LIMIT));
-    session.set_cache(cache.clone());
+    let cache = builtin(64 << 20);
+    let session = limited(LIMIT, &cache);
+    let memory = session.memory();
+    let held = || memory.usage().cache.unwrap();
     let fill = || {
         for n in 0..40 {
-            now(cache.insert(key("p", &n.to_string()), Value::bytes(vec![1; 1 << 20]))).unwrap();
+            insert(&cache, n);
             let usage = memory.usage();
-            assert!(usage.limit.is_none() || usage.cache + usage.queues <= LIMIT, "{usage:?}");
+            assert!(usage.limit.is_none() || held() + usage.queues <= LIMIT, "{usage:?}");
         }
     };
     fill();
-    assert!(memory.usage().cache > LIMIT * 3 / 4);
+    assert!(held() > LIMIT * 3 / 4);
     let (_world, writers) = writers(memory, 1);
     writers[0].put(&batch(0..300_000), None).unwrap();
     let usage = memory.usage();
     assert!(usage.queues > 4 << 20 && usage.waits == 0, "nobody waited: {usage:?}");
-    assert!(usage.cache + usage.queues <= LIMIT && usage.cache > 0, "{usage:?}");
+    assert!(held() + usage.queues <= LIMIT && held() > 0, "{usage:?}");
     fill();
-    assert!(memory.usage().cache < LIMIT - (4 << 20));
+    assert!(held() < LIMIT - (4 << 20));
     writers[0].flush(None).unwrap();
     fill();
-    assert!(memory.usage().cache > LIMIT * 3 / 4, "{:?}", memory.usage());
+    assert!(held() > LIMIT * 3 / 4, "{:?}", memory.usage());
     memory.set_limit(None);
     fill();
-    assert!(memory.usage().cache > 38 << 20);
+    assert!(held() > 38 << 20);
+}
+
+/// A session whose memory is limited to `bytes`, with `cache`.
+fn limited(bytes: u64, cache: &Cache) -> Arc<Session> {
+    Session::builder().with_memory_limit(bytes).with_cache(cache.clone()).build().unwrap()
+}
+
+/// Has `cache` hold a megabyte under `n`.
+fn insert(cache: &Cache, n: u64) {
+    now(cache.insert(key("p", &n.to_string()), Value::bytes(vec![1; 1 << 20]))).unwrap();
+}
+
+/// What `cache` holds, filled with as much as it takes, in megabytes.
+fn filled(cache: &Cache) -> u64 {
+    (0..40).for_each(|n| insert(cache, n));
+    cache.approx_size_bytes().unwrap() >> 20
+}
+
+/// Sessions that share a cache limit it together, each for as long as it is there.
+#[test]
+fn a_limit_ends_with_its_session() {
+    let cache = builtin(64 << 20);
+    let (wide, narrow) = (limited(24 << 20, &cache), limited(8 << 20, &cache));
+    assert!((4..=8).contains(&filled(&cache)), "the least of two");
+    // What the one with the wider limit does leaves the other's as it is.
+    wide.memory().set_limit(Some(16 << 20));
+    wide.memory().set_limit(Some(30 << 20));
+    assert!((4..=8).contains(&filled(&cache)));
+    drop(narrow);
+    assert!((20..=30).contains(&filled(&cache)));
+    wide.memory().set_limit(None);
+    assert!(filled(&cache) >= 38);
+    wide.memory().set_limit(Some(8 << 20));
+    assert!(filled(&cache) <= 8);
+    drop(wide);
+    assert!(filled(&cache) >= 38, "as it was before there was a session");
+}
+
+/// Budgets that press one cache at the same time leave it with the least limit, and with all of it in the end.
+#[test]
+fn limits_set_at_once_do_not_undo_each_other() {
+    let cache = builtin(64 << 20);
+    let sessions: Vec<_> = (0..3).map(|_| limited(32 << 20, &cache)).collect();
+    for round in 0..50 {
+        std::thread::scope(|scope| {
+            for (n, session) in (1_u64..).zip(&sessions) {
+                scope.spawn(move || {
+                    session.memory().set_limit(Some((1 + round % 7) << 20));
+                    session.memory().set_limit(Some((4 * n) << 20));
+                });
+            }
+        });
+        insert(&cache, round);
+        (0..8).for_each(|n| insert(&cache, n));
+        assert!((2..=4).contains(&(cache.approx_size_bytes().unwrap() >> 20)), "{round}");
+    }
+    drop(sessions);
+    assert!(filled(&cache) >= 38);
+}
+
+/// What is not known is not said to be nothing.
+#[test]
+fn a_cache_that_cannot_tell_is_unknown() {
+    let cache = Cache::new(Table::new(Wrong::Nothing), runtime::env().clock, None);
+    let session = Session::builder().with_cache(cache.clone()).build().unwrap();
+    now(cache.insert(key("p", "k"), Value::bytes(vec![1; 1000]))).unwrap();
+    assert_eq!(session.memory().usage().cache, None);
+    assert!(!session.metrics().prometheus().contains("weir_memory_bytes{use=\"cache\"}"));
+    assert_eq!(Session::new(Settings::default()).unwrap().memory().usage().cache, Some(0), "there is none");
 }
 
 /// What tailers have read ahead is counted, and gone with them.
@@ -236,9 +305,42 @@ fn memory_and_cache_are_in_the_metrics() {
         "weir_cache_inserts_total 2\n",
         "weir_memory_limit_bytes 1048576\n",
         "weir_memory_bytes{use=\"queues\"} 0\n",
+        "weir_memory_bytes{use=\"tables\"} 0\n",
+        "weir_memory_bytes{use=\"read_ahead\"} 0\n",
         "weir_memory_waiting 0\n",
+        "weir_memory_waited_seconds_total 0\n",
     ] {
         assert!(text.contains(line), "{line} is not in\n{text}");
     }
+    assert!(text.contains(&format!("weir_memory_bytes{{use=\"cache\"}} {}\n", cache.approx_size_bytes().unwrap())));
     assert!(session.cache().is(&cache), "one and the same");
+}
+
+/// Tables are told of as what they are, and so is the time that puts waited.
+#[test]
+fn tables_and_waits_are_in_the_metrics() {
+    let session = Session::new(Settings::default()).unwrap();
+    let figure = |name: &str| {
+        let text = session.metrics().prometheus();
+        let line = text.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_else(|| panic!("{name} is not in\n{text}"));
+        line.trim().parse::<f64>().unwrap()
+    };
+    let open = |memtable: Option<MemTableConfig>, index: usize| {
+        let store = session.store(&format!("memory://{}", uuid::Uuid::new_v4().simple()), true).unwrap();
+        let within = Within { memory: Some(session.memory().clone()), cache: None };
+        let config = WriterConfig { memtable, ..LINGERING };
+        let shard = ShardPath::new(SHARDS[index]).unwrap();
+        weir::env::block_on(ShardWriter::open_within(store, shard, &schema(), config, runtime::env(), within)).unwrap()
+    };
+    let writer = open(Some(MemTableConfig::default()), 0);
+    writer.put(&batch(0..100), None).unwrap();
+    writer.flush(None).unwrap();
+    assert_eq!(figure("weir_memory_bytes{use=\"tables\"}") as u64, writer.memory().active);
+    assert!(writer.memory().active > 0);
+    // A put that finds no room waits, and has the table flushed.
+    session.memory().set_limit(Some(1));
+    open(None, 1).put(&batch(0..100), None).unwrap();
+    assert!(figure("weir_memory_waits_total") >= 1.0);
+    assert_eq!(figure("weir_memory_waited_seconds_total"), session.memory().usage().waited.as_secs_f64());
+    assert!(figure("weir_memory_waited_seconds_total") > 0.0);
 }

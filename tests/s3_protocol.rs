@@ -86,7 +86,7 @@ struct Place {
 impl Place {
     /// The shard below `root` by way of `address`, through a session of its own.
     fn at(root: &str, address: SocketAddr, extra: &[(&str, &str)]) -> Self {
-        let session = Session::with_env(settings(address, extra), runtime::env()).unwrap();
+        let session = Session::new(settings(address, extra)).unwrap();
         let store = session.store(root, true).unwrap();
         Self { store, shard: ShardPath::new(SHARD).unwrap(), env: session.env().clone() }
     }

@@ -1,5 +1,6 @@
 //! Snapshots: what a shard has, seen by a process that holds no claim, and from where a tailer goes on.
 
+mod cache_support;
 mod log_support;
 mod support;
 
@@ -11,6 +12,7 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
 use arrow_array::{ArrayRef, BooleanArray, Int64Array, RecordBatch, StringArray};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
+use cache_support::{Table, Wrong};
 use log_support::*;
 use support::sim::yield_now;
 use support::{Fault, Op, now};
@@ -532,5 +534,43 @@ fn a_cache_changes_nothing_but_the_reads() {
             reads.push((world.faults.count(Op::Body, "/wal/"), world.faults.count(Op::GetRange, "_gen_")));
         }
         assert!(reads[1].0 < reads[0].0 && reads[1].1 < reads[0].1, "{reads:?}");
+    });
+}
+
+/// What is kept of a generation once it is opened comes out of the cache, as an object and as bytes: no later snapshot asks for it.
+#[test]
+fn a_generation_that_was_opened_is_not_read_for_that_again() {
+    let world = Arc::new(World::new(2));
+    world.sim.run(async {
+        let epoch = world.manifests().claim(0).await.unwrap().writer_epoch;
+        let rows: Vec<_> = (0..20_000).map(|id| (id, Some("a text"))).collect();
+        let first = flush(&world, epoch, 1, 0, vec![versions(&rows)]).await;
+        flush(&world, epoch, 2, 0, vec![versions(&rows[..10])]).await;
+        let clock: Arc<dyn Clock> = Arc::new(world.sim.clock());
+        let index = world.truth().head(&format!("{}/{}/index.weir", shard().dir(), first.path)).await.unwrap().unwrap();
+        for cache in [Cache::builtin(16 << 20, clock.clone()), Cache::new(Table::encoding(), clock.clone(), None)] {
+            let store = world.store();
+            let open = async |cache| {
+                let before = world.faults.count(Op::GetRange, "_gen_");
+                let snapshot = Snapshot::open(store.clone(), shard(), world.sim.env(), cache, SnapshotOptions::default()).await.unwrap();
+                (snapshot, world.faults.count(Op::GetRange, "_gen_") - before)
+            };
+            let (fresh, all) = open(None).await;
+            let ((one, first), (two, second)) = (open(Some(&cache)).await, open(Some(&cache)).await);
+            assert!(first == all && all >= 2 && second == 0, "{first} {second} of {all}");
+            // It is counted, without the blocks that were read along with it.
+            let held = cache.size_bytes().await.unwrap().unwrap_or(1);
+            assert!((1..index.size).contains(&held), "{held} of {}", index.size);
+            let expected = scan_ids(&fresh).await;
+            assert_eq!(expected.len(), 20_000);
+            assert!(scan_ids(&one).await == expected && scan_ids(&two).await == expected);
+            assert_eq!(two.view().generations().resident_bytes(), fresh.view().generations().resident_bytes());
+        }
+        // Garbage is a miss.
+        let cache = Cache::new(Table::new(Wrong::Garbage), clock, None);
+        for _ in 0..2 {
+            let snapshot = Snapshot::open(world.store(), shard(), world.sim.env(), Some(&cache), SnapshotOptions::default()).await;
+            assert_eq!(scan_ids(&snapshot.unwrap()).await.len(), 20_000);
+        }
     });
 }

@@ -21,8 +21,9 @@ use weir::ffi::session::{WeirSession, weir_metrics_prometheus, weir_session_free
 use weir::ffi::writer::{WeirWriter, weir_writer_free, weir_writer_put};
 use weir::ffi::writer_open::weir_writer_open;
 use weir::ffi::{buffer, writer_stats};
+use weir::metrics::{MetricSource, Metrics, Registry};
 use weir::runtime;
-use weir::session::{Metrics, Session};
+use weir::session::Session;
 use weir::shard::ShardPath;
 use weir::store::memory::MemoryBackend;
 use weir::store::{Settings, Store};
@@ -336,6 +337,99 @@ fn handles_on_one_place_share_a_store() {
     assert_eq!(first.requests(), writers[0].stats().requests);
 }
 
+/// A client is made when a bucket is first opened, and serves every root in it: this one needs a file to be made.
+#[cfg(feature = "gcs")]
+#[test]
+fn roots_in_one_bucket_share_a_client() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let account = r#"{"private_key":"","private_key_id":"","client_email":"","gcs_base_url":"http://127.0.0.1:9","disable_oauth":true}"#;
+    std::fs::write(file.path(), account).unwrap();
+    let with = |more: &[(&str, &str)]| {
+        let path = ("google_service_account", file.path().to_str().unwrap());
+        Session::new(settings(&[&[path][..], more].concat()).unwrap()).unwrap()
+    };
+    let (session, other) = (with(&[]), with(&[("weir_store_max_retries", "7")]));
+    let one = session.store("gs://bucket/one", true).unwrap();
+    drop(file);
+    for (url, fsync) in [("gs://bucket/one", true), ("gs://bucket/one/", false), ("gs://bucket/two", true), ("gs://bucket", false)] {
+        let store = session.store(url, fsync).unwrap_or_else(|error| panic!("{url}: {error}"));
+        assert_eq!(store.identity() == one.identity(), url.contains("one"), "{url}");
+    }
+    assert_eq!(session.store("gs://another/one", true).unwrap_err().kind(), ErrorKind::InvalidArgument);
+    assert_eq!(other.store("gs://bucket/one", true).unwrap_err().kind(), ErrorKind::InvalidArgument, "other settings, another client");
+}
+
+/// What is opened at a URL that a backend was given for is that backend's, at whatever depth.
+#[test]
+fn stores_may_be_given() {
+    let clock = runtime::env().clock;
+    let outer = FaultStore::new(Arc::new(MemoryBackend::new(clock.clone())), clock.clone()).blocking();
+    let inner = Arc::new(MemoryBackend::new(clock));
+    let session = Session::builder()
+        .with_store("s3://bucket/tables", Arc::new(outer.clone()))
+        .with_store("s3://bucket/tables/inner", inner)
+        .with_settings(settings(&[("weir_fsync", "false")]).unwrap())
+        .build()
+        .unwrap();
+    let put = |url: &str, path: &str| now(session.store(url, true).unwrap().put(path, bytes::Bytes::from_static(b"x"))).unwrap();
+    put("s3://bucket/tables", "top");
+    put("s3://bucket/tables/a%20b/", "wal/1");
+    put("s3a://bucket/tables/inner/deep", "x");
+    let whole = Store::new("memory://outer", Arc::new(outer.clone()));
+    assert!(now(whole.head("top")).unwrap().is_some() && now(whole.head("a b/wal/1")).unwrap().is_some());
+    assert_eq!(now(whole.list_dirs("")).unwrap(), ["a b"], "what is below the inner one is the inner one's");
+    let below = session.store("s3://bucket/tables/a%20b", false).unwrap();
+    assert_eq!((below.requests().put, now(below.list("wal")).unwrap().len()), (1, 1), "one and the same store");
+    assert_eq!(now(below.list_dirs("")).unwrap(), ["wal"]);
+    assert_eq!(now(below.read("wal/1")).unwrap().unwrap().as_ref(), b"x");
+    now(below.delete("wal/1")).unwrap();
+    assert!(now(below.head("wal/1")).unwrap().is_none());
+    // Whole writers and tailers, and their errors, which say the URL.
+    let root = session.store("s3://bucket/tables/events", true).unwrap();
+    let writer = runtime::block_on(ShardWriter::open(root.clone(), shard(0), &schema(), WriterConfig::default(), runtime::env()), LIMIT_MS);
+    writer.unwrap().put(&batch(3), None).unwrap();
+    let options = TailerOptions { from: 1, ..TailerOptions::default() };
+    let tailer = WalTailer::open(root.clone(), shard(0), options, runtime::env()).unwrap();
+    assert_eq!(runtime::block_on(tailer.next(), LIMIT_MS).unwrap().unwrap().position, 1);
+    outer.on_every(support::Op::Get, "events/x", support::Fault::Throttle);
+    let error = now(root.read("x")).unwrap_err();
+    assert!(error.message().contains("s3://bucket/tables/events/x"), "{error}");
+    // `tables2` is not below `tables`.
+    assert!(session.store("s3://bucket/tables2", true).map_or(true, |store| !store.is_blocking()));
+    let bad = Session::builder().with_store("nowhere://x", Arc::new(outer)).build();
+    assert_eq!(bad.unwrap_err().kind(), ErrorKind::Unsupported);
+}
+
+/// Sessions that were given one registry show each other's sources, and what those counted that have ended.
+#[test]
+fn metrics_may_be_given() {
+    struct Source;
+    impl MetricSource for Source {
+        fn collect(&self, metrics: &mut Metrics) {
+            metrics.counter("app_things_total", "Things.", &[], 3);
+        }
+    }
+    let registry = Arc::new(Registry::default());
+    let build = || Session::builder().with_metrics(Arc::clone(&registry)).build().unwrap();
+    let (one, two) = (build(), build());
+    let things = |session: &Session| parse(&session.metrics().prometheus()).unwrap().values.get("app_things_total").copied();
+    let source: Arc<dyn MetricSource> = Arc::new(Source);
+    one.register(Arc::downgrade(&source));
+    registry.register(Arc::downgrade(&source));
+    assert_eq!((things(&one), things(&two)), (Some(3.0), Some(3.0)), "it is counted once");
+    assert_eq!(things(&Session::new(Settings::default()).unwrap()), None);
+    two.retire(&source);
+    drop((source, one));
+    assert_eq!(things(&two), Some(3.0));
+    // A spill store is shown by the session that it was given to, though it was made with another one, which is gone.
+    let store = Session::new(Settings::default()).unwrap().spill_store().unwrap();
+    let given = Session::builder().with_spill_store(store.clone()).build().unwrap();
+    let mut writer = store.begin(Default::default()).unwrap();
+    runtime::block_on(writer.write(b"spill"), LIMIT_MS).unwrap();
+    let parsed = parse(&given.metrics().prometheus()).unwrap();
+    assert_eq!(parsed.values["weir_spill_live_bytes"], 5.0, "{parsed:?}");
+}
+
 /// A store in memory whose operations are counted, and a simulation around it.
 fn counted(sim: &Sim, blocking: bool) -> (Store, FaultStore) {
     let clock = Arc::new(sim.clock());
@@ -386,7 +480,8 @@ fn who_has_nothing_to_do_asks_for_nothing() {
 
 /// A session in simulated time whose stores are that slow.
 fn slow(sim: &Sim, millis: &str) -> (Arc<Session>, Store) {
-    let session = Session::with_env(settings(&[("weir_simulated_latency_ms", millis)]).unwrap(), sim.env()).unwrap();
+    let session =
+        Session::builder().with_settings(settings(&[("weir_simulated_latency_ms", millis)]).unwrap()).with_env(sim.env()).build().unwrap();
     let store = session.store(&format!("memory://{}", uuid::Uuid::new_v4().simple()), true).unwrap();
     (session, store)
 }

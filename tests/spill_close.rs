@@ -14,7 +14,7 @@ use weir::error::ErrorKind;
 use weir::session::Session;
 use weir::spill::{Spill, SpillBackend, SpillConfig, SpillOptions, SpillStore, SpillWriter};
 use weir::store::memory::MemoryBackend;
-use weir::store::{Settings, Store};
+use weir::store::Store;
 
 const PART: usize = 8 << 20;
 const AGE: Duration = Duration::from_secs(24 * 60 * 60);
@@ -33,7 +33,7 @@ impl World {
         let faults = FaultStore::new(Arc::new(MemoryBackend::new(clock.clone())), clock);
         let backend = SpillBackend::Object { url: "memory://unused".into() };
         let config = SpillConfig { backend, reclaim_age: AGE, ..SpillConfig::default() };
-        let session = Session::with_env(Settings::default(), sim.env()).unwrap();
+        let session = Session::builder().with_env(sim.env()).build().unwrap();
         let store = SpillStore::with_objects(&session, &config, Store::new("test://spills", Arc::new(faults.clone()))).unwrap();
         Self { sim, faults, store }
     }

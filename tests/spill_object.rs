@@ -39,7 +39,7 @@ impl World {
     }
 
     fn store_in(&self, process: &Process) -> SpillStore {
-        let session = Session::with_env(Settings::default(), process.env()).unwrap();
+        let session = Session::builder().with_env(process.env()).build().unwrap();
         let store = SpillStore::with_objects(&session, &Self::config(), Store::new("test://spills", Arc::new(self.faults.clone())));
         store.unwrap()
     }
@@ -289,7 +289,7 @@ fn a_shorter_age_does_not_sweep_the_living() {
     let kept = world.spill(&store, b"kept").unwrap();
     world.sim.run_for(10 * SHORT);
     let sweeper = |process: &Process| {
-        let session = Session::with_env(Settings::default(), process.env()).unwrap();
+        let session = Session::builder().with_env(process.env()).build().unwrap();
         let config = SpillConfig { reclaim_age: SHORT, ..World::config() };
         SpillStore::with_objects(&session, &config, Store::new("test://spills", Arc::new(world.faults.clone()))).unwrap()
     };

@@ -89,7 +89,7 @@ fn spills_by_default(name: &str) {
 fn is_refused(base: &Path) {
     let store = by_default();
     let error = spill(&store, b"x").unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::PermissionDenied, "{error}");
+    assert_eq!((error.kind(), error.detail_u64("spill_lost")), (ErrorKind::PermissionDenied, Some(0)), "{error}");
     assert!(error.message().contains(base.to_str().unwrap()), "{error}");
     assert_eq!(store.used_bytes(), 0);
 }
@@ -247,7 +247,7 @@ fn is_denied(base: &Path) {
     let store = SpillStore::new(&session(), &local(base)).unwrap();
     let mut writer = begin(&store);
     let error = now(writer.write(&[1; 100_000])).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::PermissionDenied, "{error}");
+    assert_eq!((error.kind(), error.detail_u64("spill_lost")), (ErrorKind::PermissionDenied, Some(0)), "{error}");
     assert!(error.message().contains(base.to_str().unwrap()), "{error}");
     assert_eq!((store.used_bytes(), writer.len()), (0, 0));
     say("denied");

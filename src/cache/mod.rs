@@ -24,6 +24,7 @@ mod value;
 mod view;
 mod weighed;
 
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
 use std::sync::atomic::Ordering;
@@ -68,10 +69,51 @@ struct Inner {
     capacity: Mutex<Capacity>,
 }
 
-/// How many bytes it may hold: by its own measure, and for the sake of others.
+/// How many bytes it may hold: by its own measure, and for the sake of others, by their numbers.
 struct Capacity {
     own: u64,
-    limit: u64,
+    limits: BTreeMap<u64, u64>,
+    numbers: u64,
+    /// How many calls are letting go of values, and will see to it that what counts in the end is what holds.
+    lowering: u32,
+}
+
+impl Capacity {
+    fn least(&self) -> u64 {
+        self.limits.values().fold(self.own, |least, limit| least.min(*limit))
+    }
+}
+
+/// A limit on what a cache holds for the sake of somebody, until it is dropped. Of several the least counts.
+pub(crate) struct CapacityLimit {
+    cache: WeakCache,
+    number: u64,
+}
+
+impl CapacityLimit {
+    /// The cache, if it is still there.
+    pub(crate) fn cache(&self) -> Option<Cache> {
+        self.cache.upgrade()
+    }
+
+    /// Has the cache hold `bytes` at most, or what else it may if that is less.
+    pub(crate) fn set(&self, bytes: u64) {
+        if let Some(cache) = self.cache() {
+            cache.resize(|capacity| {
+                capacity.limits.insert(self.number, bytes);
+            });
+        }
+    }
+}
+
+impl Drop for CapacityLimit {
+    fn drop(&mut self) {
+        if let Some(cache) = self.cache() {
+            cache.resize(|capacity| {
+                capacity.limits.remove(&self.number);
+            });
+        }
+    }
 }
 
 /// A handle that does not keep the cache: for what lives in it, or longer.
@@ -123,7 +165,7 @@ impl Cache {
     }
 
     fn of(backend: Option<Arc<dyn CacheBackend>>, clock: Arc<dyn Clock>, timeout: Option<Duration>, own: u64) -> Self {
-        let capacity = Mutex::new(Capacity { own, limit: u64::MAX });
+        let capacity = Mutex::new(Capacity { own, limits: BTreeMap::new(), numbers: 0, lowering: 0 });
         Self(Arc::new(Inner { backend, flights: Arc::default(), recorder: Recorder::default(), clock, timeout, capacity }))
     }
 
@@ -329,20 +371,38 @@ impl Cache {
         self.resize(|capacity| capacity.own = bytes);
     }
 
-    /// Has it hold `bytes` at most, or its own capacity if that is less.
-    pub(crate) fn limit_capacity(&self, bytes: u64) {
-        self.resize(|capacity| capacity.limit = bytes);
+    /// A limit for the sake of somebody, which does not limit it yet.
+    pub(crate) fn limit(&self) -> CapacityLimit {
+        let mut capacity = self.0.capacity.lock();
+        capacity.numbers += 1;
+        CapacityLimit { cache: self.downgrade(), number: capacity.numbers }
     }
 
+    /// With less than before, lets go of values, whose owners may call us: without the lock, and again if others changed it meanwhile.
+    /// With more, lets go of nothing.
     fn resize(&self, change: impl FnOnce(&mut Capacity)) {
         let Some(backend) = &self.0.backend else { return };
-        let bytes = {
-            let mut capacity = self.0.capacity.lock();
-            change(&mut capacity);
-            capacity.own.min(capacity.limit)
-        };
-        // Lets go of values, whose owners may call us.
-        backend.set_capacity(bytes);
+        let mut capacity = self.0.capacity.lock();
+        let before = capacity.least();
+        change(&mut capacity);
+        let mut bytes = capacity.least();
+        if bytes >= before {
+            if capacity.lowering == 0 {
+                backend.set_capacity(bytes);
+            }
+            return;
+        }
+        capacity.lowering += 1;
+        loop {
+            drop(capacity);
+            backend.set_capacity(bytes);
+            capacity = self.0.capacity.lock();
+            if capacity.least() == bytes {
+                break;
+            }
+            bytes = capacity.least();
+        }
+        capacity.lowering -= 1;
     }
 
     /// What it has done.

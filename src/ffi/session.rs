@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::args::{self, Out};
 use super::buffer::WeirBuffer;
 use super::cache::WeirCache;
+use super::cache_stats::WEIR_CACHE_UNKNOWN;
 use super::error::{WeirError, WeirStatus};
 use super::guard::{guard, guard_on};
 use super::handle::{self, Handle, Opaque, Owned};
@@ -19,8 +20,9 @@ use crate::runtime;
 use crate::session::Session;
 use crate::store::Settings;
 
-/// What is shared by all that is opened through it: object stores with their settings, and metrics. It may be used from any
-/// thread.
+/// What is shared by all that is opened through it: object stores with their settings, one client for each bucket; the cache; the spill
+/// store; one memory limit; and metrics. What is opened keeps it alive. The runtime and the threads that run callbacks are the process's
+/// (weir_runtime_configure()), and all sessions share them. It may be used from any thread.
 pub struct WeirSession {
     _opaque: [u8; 0],
 }
@@ -54,13 +56,13 @@ pub struct WeirSessionOptions {
     /// How many there are.
     pub store_settings_len: usize,
     /// The spill store of all that is opened through the session; NULL (default) for a local one, made when it is first asked for. The
-    /// session keeps what it needs of it.
+    /// session keeps what it needs of it, and shows its figures in its metrics.
     pub spill: *const WeirSpillStore,
     /// The cache of all that is opened through the session; NULL (default) = a built-in one, made when it is first needed. The session
     /// keeps it. Entries of a store with latency are cached in either; those of a local one only in one that is given here.
     pub cache: *const WeirCache,
-    /// The limit, in bytes, on what the session's writers have queued, its tailers have read ahead, and its cache together; 0 (default) =
-    /// none. The cache yields, and puts wait. See weir_session_memory().
+    /// The limit, in bytes, on what the session's writers have queued and hold in MemTables, what its tailers have read ahead, and its
+    /// cache together; 0 (default) = none. The cache yields, and puts wait. See weir_session_memory().
     pub memory_bytes: u64,
 }
 
@@ -138,20 +140,20 @@ pub unsafe extern "C" fn weir_session_new(
         let options = unsafe { options::read(options) }?;
         // SAFETY: the same.
         let settings = unsafe { options.decode() }?;
-        // SAFETY: the same.
-        let spill = if options.spill.is_null() { None } else { Some(unsafe { handle::get(options.spill) }?.core.clone()) };
-        // SAFETY: the same.
-        let cache = if options.cache.is_null() { None } else { Some(unsafe { handle::get(options.cache) }?.core.clone()) };
+        let mut builder = Session::builder().with_settings(settings);
+        if !options.spill.is_null() {
+            // SAFETY: the same.
+            builder = builder.with_spill_store(unsafe { handle::get(options.spill) }?.core.clone());
+        }
+        if !options.cache.is_null() {
+            // SAFETY: the same.
+            builder = builder.with_cache(unsafe { handle::get(options.cache) }?.core.clone());
+        }
+        if options.memory_bytes > 0 {
+            builder = builder.with_memory_limit(options.memory_bytes);
+        }
         runtime::watch_fork();
-        let new = Session::new(settings)?;
-        if let Some(spill) = spill {
-            new.set_spill_store(spill);
-        }
-        if let Some(cache) = cache {
-            new.set_cache(cache);
-        }
-        new.memory().set_limit((options.memory_bytes > 0).then_some(options.memory_bytes));
-        out.set(Owned::new(new));
+        out.set(Owned::new(builder.build()?));
         Ok(())
     };
     // SAFETY: the caller's promise.
@@ -239,7 +241,7 @@ pub struct WeirSessionMemory {
     pub memtable_bytes: u64,
     /// What its tailers have read ahead.
     pub read_ahead_bytes: u64,
-    /// What its cache holds; 0 for a backend of the caller's.
+    /// What its cache holds; WEIR_CACHE_UNKNOWN if the backend is the caller's.
     pub cache_bytes: u64,
     /// Writers whose puts wait for room below the limit: weir_session_pressure() names them.
     pub waiting: u64,
@@ -268,7 +270,7 @@ fn usage(session: &Session) -> WeirSessionMemory {
         queue_bytes: usage.queues,
         memtable_bytes: usage.tables,
         read_ahead_bytes: usage.read_ahead,
-        cache_bytes: usage.cache,
+        cache_bytes: usage.cache.unwrap_or(WEIR_CACHE_UNKNOWN),
         waiting: usage.waiting,
         waiting_bytes: usage.waiting_bytes,
         longest_wait_ns: nanos(usage.longest_wait),

@@ -19,6 +19,7 @@ use super::handle::{self, Owned};
 use super::manifest::WeirManifest;
 use super::options::{self, Options, field_ends};
 use super::session::WeirSession;
+use crate::cache::Cache;
 use crate::env::Env;
 use crate::error::{Result, bail, err};
 use crate::shard::layout::MEM_WAL;
@@ -33,11 +34,21 @@ struct Shard {
     store: Store,
     path: ShardPath,
     env: Env,
+    cache: Option<Cache>,
 }
 
 impl Shard {
+    /// For those who write, what decides about ownership.
     fn manifests(&self) -> ManifestStore {
         ManifestStore::new(self.store.clone(), self.path.clone(), self.env.clone(), ManifestOptions::default())
+    }
+
+    /// For those who read.
+    fn shown(&self) -> ManifestStore {
+        match &self.cache {
+            Some(cache) => self.manifests().with_cache(cache),
+            None => self.manifests(),
+        }
     }
 }
 
@@ -59,7 +70,8 @@ where
     let (handle, root, id) = unsafe { (handle::share(session)?, args::text("root", root)?, args::text("shard_id", shard_id)?) };
     let store = handle.core.store(root, true)?;
     let blocking = store.is_blocking();
-    let shard = Shard { store, path: ShardPath::new(id)?, env: handle.core.env().clone() };
+    let cache = handle.core.entry_cache(&store);
+    let shard = Shard { store, path: ShardPath::new(id)?, env: handle.core.env().clone(), cache };
     Ok(operation(&handle, blocking, run(shard)))
 }
 
@@ -127,7 +139,7 @@ pub unsafe extern "C" fn weir_shard_list_async(
 }
 
 async fn manifest(shard: Shard) -> Result<Owned<WeirManifest>> {
-    match shard.manifests().latest().await? {
+    match shard.shown().latest().await? {
         Some(manifest) => Ok(Owned::new(manifest)),
         None => Err(err!(NotFound, "there is no shard {} at {}", shard.path.id(), shard.store.url())),
     }

@@ -1,8 +1,9 @@
-//! Blocks of generations in the session's cache: blocks of an index, and batches of rows, decoded.
+//! Generations in the session's cache: what is kept of an index once it is opened (its header, sparse index, filter and mask), its blocks,
+//! and batches of rows, decoded.
 //!
 //! A generation's objects never change, and its directory's name is never used again, so what was read once may be believed for as long
 //! as it is there. What is cached was checked when it was read, and holds no more memory than itself: it is copied out of what was
-//! read along with it.
+//! read along with it. It does not say that the generation is still there: that is found out by the first read that is not cached.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -11,7 +12,7 @@ use arrow_array::RecordBatch;
 use bytes::Bytes;
 
 use super::block::Block;
-use super::container::crc;
+use super::container::{Container, crc, crc_of};
 use crate::cache::{Cache, CacheKey, Cached, Footprint, View};
 use crate::error::{Result, err};
 use crate::store::Store;
@@ -32,6 +33,12 @@ impl BlockCache {
         }
         let prefix: Arc<[u8]> = format!("weir.generation\0{}\0{dir}\0", store.identity()).into_bytes().into();
         Some(Self { batches: View::new(cache.clone(), Arc::clone(&prefix)), cache: cache.clone(), prefix })
+    }
+
+    /// What is kept of its index number `object`; `load` opens it if that is not cached.
+    pub async fn front(&self, object: u32, load: impl Future<Output = Result<Container>>) -> Result<Arc<Container>> {
+        let fronts = View::new(self.cache.clone(), Arc::clone(&self.prefix));
+        fronts.get_or_insert(&FrontKey(object.to_le_bytes()), load).await.map(|(front, _)| front)
     }
 
     /// The blocks of its index number `object`.
@@ -86,6 +93,48 @@ impl Cached for Block {
             return Err(err!(InvalidData, "a cached block is not as it was cached"));
         }
         Self::read(bytes).map_err(|what| err!(InvalidData, "{what}"))
+    }
+}
+
+/// Names an index by its number.
+struct FrontKey([u8; 4]);
+
+impl CacheKey for FrontKey {
+    type Value = Container;
+    fn key(&self) -> Cow<'_, [u8]> {
+        Cow::Borrowed(&self.0)
+    }
+}
+
+/// What follows the bytes of a front where it is stored: the path, the lengths of the front and of the whole object, and a checksum.
+const FRONT_TAIL: usize = 8 + 8 + 4;
+
+impl Cached for Container {
+    const TYPE_NAME: &'static str = "weir.generation.front.1";
+
+    fn footprint(&self, footprint: &mut Footprint) {
+        // The decoded header has about the size of the encoded one.
+        footprint.add(size_of::<Self>() + self.path.len() + self.header_len());
+        footprint.add_allocation(self.front.as_ptr(), self.front.len());
+    }
+
+    fn encode(&self) -> Option<Bytes> {
+        let mut bytes = self.front.to_vec();
+        bytes.extend_from_slice(self.path.as_bytes());
+        bytes.extend_from_slice(&(self.front.len() as u64).to_le_bytes());
+        bytes.extend_from_slice(&self.size.to_le_bytes());
+        bytes.extend_from_slice(&crc(&bytes).to_le_bytes());
+        Some(bytes.into())
+    }
+
+    fn decode(mut bytes: Bytes) -> Result<Self> {
+        let bad = || err!(InvalidData, "what is cached of an index is not as it was cached");
+        let tail = bytes.split_off(bytes.len().checked_sub(FRONT_TAIL).ok_or_else(bad)?);
+        let sum = crc_of(&[bytes.clone(), tail.slice(..16)]);
+        let number = |at: usize| tail[at..at + 8].iter().rev().fold(0, |number, byte| number << 8 | u64::from(*byte));
+        let len = usize::try_from(number(0)).ok().filter(|len| *len <= bytes.len() && tail[16..] == sum.to_le_bytes()).ok_or_else(bad)?;
+        let path = std::str::from_utf8(&bytes[len..]).map_err(|_| bad())?;
+        Self::read(path, number(8), bytes.slice(..len)).map_err(|what| err!(InvalidData, "{what}"))
     }
 }
 

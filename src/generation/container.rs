@@ -14,6 +14,7 @@
 use bytes::Bytes;
 use prost::Message;
 
+use super::cached::alone;
 use crate::error::{Error, Result, bail, err};
 use crate::store::Store;
 
@@ -167,6 +168,9 @@ pub(super) struct Container {
     pub blocks_at: u64,
     /// CRC-32C of the prelude and the header.
     pub front_crc: u32,
+    /// All before the blocks, in an allocation of its own.
+    pub(super) front: Bytes,
+    /// Parts of it.
     sections: Vec<(u32, Bytes)>,
 }
 
@@ -190,18 +194,33 @@ impl Container {
         let header = prelude.header(&front[PRELUDE..header_end as usize]).map_err(bad)?;
         let blocks_at = check_sections(&header, header_end, size).map_err(bad)?;
         let front = extend(store, path, size, front, blocks_at).await?;
-        let mut at = header_end as usize;
+        // What was read along with it is not to be kept.
+        let front = alone(front.slice(..blocks_at as usize), front.len());
+        Self::read(path, size, front).map(Some).map_err(bad)
+    }
+
+    /// Checks `front`, which is all but the blocks of the object at `path` of `size` bytes.
+    pub(super) fn read(path: &str, size: u64, front: Bytes) -> Result<Self, String> {
+        let prelude = Prelude::read(&front)?;
+        let header_end = PRELUDE + prelude.header_len as usize;
+        let header = front.get(PRELUDE..header_end).filter(|_| prelude.version == VERSION).ok_or("it is no front of an index file")?;
+        let header = prelude.header(header)?;
+        let blocks_at = check_sections(&header, header_end as u64, size)?;
+        if blocks_at != front.len() as u64 {
+            return Err(format!("{} bytes before the blocks instead of {blocks_at}", front.len()));
+        }
+        let mut at = header_end;
         let mut sections = Vec::new();
         for section in header.sections.iter().filter(|section| section.kind != kind::BLOCKS) {
             let bytes = front.slice(at..at + section.len as usize);
             if crc(&bytes) != section.crc {
-                return Err(bad(format!("the checksum of section {} is wrong", section.kind)));
+                return Err(format!("the checksum of section {} is wrong", section.kind));
             }
             at += bytes.len();
             sections.push((section.kind, bytes));
         }
-        let front_crc = crc(&front[..header_end as usize]);
-        Ok(Some(Self { path: path.to_owned(), header, size, blocks_at, front_crc, sections }))
+        let front_crc = crc(&front[..header_end]);
+        Ok(Self { path: path.to_owned(), header, size, blocks_at, front_crc, front, sections })
     }
 
     /// The section of this kind; an error says that there is none.
@@ -211,6 +230,11 @@ impl Container {
 
     pub(super) fn optional(&self, kind: u32) -> Option<Bytes> {
         self.sections.iter().find(|(one, _)| *one == kind).map(|(_, bytes)| bytes.clone())
+    }
+
+    /// How many bytes the header has.
+    pub(super) fn header_len(&self) -> usize {
+        self.front.len() - self.sections.iter().map(|(_, bytes)| bytes.len()).sum::<usize>() - PRELUDE
     }
 
     /// The bytes that are kept.

@@ -24,14 +24,14 @@ const CONCURRENT: usize = 8;
 #[derive(Debug)]
 pub(super) struct Index {
     store: Store,
-    pub(super) container: Container,
+    pub(super) container: Arc<Container>,
     sparse: Sparse,
     cached: Option<IndexBlocks>,
 }
 
 impl Index {
     /// Of the file `container`, whose blocks are kept in `cached`.
-    pub(super) fn new(store: Store, container: Container, cached: Option<IndexBlocks>) -> Result<Self> {
+    pub(super) fn new(store: Store, container: Arc<Container>, cached: Option<IndexBlocks>) -> Result<Self> {
         let total = container.size - container.blocks_at;
         let sparse = container.section(kind::SPARSE).and_then(|bytes| Sparse::read(bytes, total));
         let sparse = sparse.map_err(|what| damaged(&store, &container.path, what))?;

@@ -19,7 +19,7 @@ use super::index::{Cursor, Index, KeyRange};
 use super::scan::{Scan, ScanOptions};
 use super::{DATA, Hit, INDEX, SecondarySpec, parse_directory};
 use crate::cache::Cache;
-use crate::error::{Error, Result, bail, err};
+use crate::error::{Error, ErrorKind, Result, bail, err};
 use crate::memtable::key::{KeySpec, hash_key};
 use crate::shard::ShardPath;
 use crate::shard::manifest::SsTable;
@@ -93,12 +93,14 @@ impl Generation {
         }
         let dir = format!("{}/{}", shard.dir(), table.path);
         let path = format!("{dir}/{INDEX}");
-        let Some(container) = Container::open(store, &path, None).await? else {
-            if store.list_dirs(&dir).await?.iter().any(|name| name == "_versions") {
-                bail!(Unsupported, "generation {} of shard {} is a Lance dataset, which weir does not read", table.generation, shard.id());
-            }
-            return Err(missing(store, &path));
-        };
+        let cached = cache.and_then(|cache| BlockCache::new(cache, store, &dir));
+        let opened = open_index(store, &path, None, cached.as_ref(), 0).await;
+        if opened.as_ref().is_err_and(|error| error.kind() == ErrorKind::NotFound)
+            && store.list_dirs(&dir).await?.iter().any(|name| name == "_versions")
+        {
+            bail!(Unsupported, "generation {} of shard {} is a Lance dataset, which weir does not read", table.generation, shard.id());
+        }
+        let container = opened?;
         let bad = |what: String| damaged(store, &path, what);
         let header = &container.header;
         let own = header.table.clone().filter(|_| header.kind == 1).ok_or_else(|| bad("it is not the index of a generation".into()))?;
@@ -106,11 +108,10 @@ impl Generation {
         if own.generation != table.generation || table.physical_rows.is_some_and(|rows| rows != own.rows) {
             return Err(bad(format!("it is of generation {} with {} rows, which the manifest knows otherwise", own.generation, own.rows)));
         }
-        let cached = cache.and_then(|cache| BlockCache::new(cache, store, &dir));
         Self::assemble(store, dir, container, own, cached).map(Arc::new)
     }
 
-    fn assemble(store: &Store, dir: String, container: Container, table: Table, cached: Option<BlockCache>) -> Result<Self> {
+    fn assemble(store: &Store, dir: String, container: Arc<Container>, table: Table, cached: Option<BlockCache>) -> Result<Self> {
         let path = container.path.clone();
         let bad = |what: String| damaged(store, &path, what);
         let decoder = Decoder::new(&table.schema, &table.stored_schema).map_err(bad)?;
@@ -356,11 +357,12 @@ impl Generation {
         let spec = &self.table.secondary[at];
         let opened = self.secondary[at].get_or_try_init(|| async {
             let path = format!("{}/{}", self.dir, spec.object);
-            let container = Container::open(&self.store, &path, Some(spec.len)).await?.ok_or_else(|| missing(&self.store, &path))?;
+            let number = at as u32 + 1;
+            let container = open_index(&self.store, &path, Some(spec.len), self.cached.as_ref(), number).await?;
             if container.header.kind != 2 || container.front_crc != spec.front_crc {
                 return Err(damaged(&self.store, &path, "it is not the index that its generation speaks of"));
             }
-            let cached = self.cached.as_ref().map(|cached| cached.index(at as u32 + 1));
+            let cached = self.cached.as_ref().map(|cached| cached.index(number));
             Index::new(self.store.clone(), container, cached).map(Arc::new)
         });
         opened.await
@@ -493,6 +495,15 @@ impl Generation {
 
     pub(super) fn damaged(&self, what: impl std::fmt::Display) -> Error {
         damaged(&self.store, &format!("{}/{DATA}", self.dir), what)
+    }
+}
+
+/// What is kept of the index at `path`, which is number `object` of its generation: one read, or two if it is large, if it is not cached.
+async fn open_index(store: &Store, path: &str, len: Option<u64>, cached: Option<&BlockCache>, object: u32) -> Result<Arc<Container>> {
+    let open = async { Container::open(store, path, len).await?.ok_or_else(|| missing(store, path)) };
+    match cached {
+        Some(cached) => cached.front(object, open).await,
+        None => open.await.map(Arc::new),
     }
 }
 

@@ -74,6 +74,10 @@ impl Snapshot {
     /// store's.
     pub async fn open(store: Store, shard: ShardPath, env: Env, cache: Option<&Cache>, options: SnapshotOptions) -> Result<Arc<Self>> {
         let manifests = ManifestStore::new(store.clone(), shard.clone(), env.clone(), ManifestOptions::default());
+        let manifests = match cache {
+            Some(cache) => manifests.with_cache(cache),
+            None => manifests,
+        };
         let opening = Opening { store, shard, env, cache, options };
         let mut manifest = opening.latest(&manifests).await?;
         for _ in 1..ATTEMPTS {

@@ -1,8 +1,8 @@
 //! The shard's manifest: immutable, contiguous versions, of which the newest says who owns the shard (FORMAT.md).
 //!
 //! Guarantees: a version is written once (create-if-absent); the epoch never goes down; what decides about ownership is
-//! always read from storage. A handle's own last version serves only as the place where reading starts. A version that weir
-//! wrote and that was damaged since is `Corruption`.
+//! always read from storage. A handle's own last version serves only as the place where reading starts, and so does a version that
+//! comes out of a reader's cache. A version that weir wrote and that was damaged since is `Corruption`.
 
 use std::time::Duration;
 
@@ -11,8 +11,10 @@ use futures_util::future::try_join_all;
 use parking_lot::Mutex;
 use prost::Message;
 
+use super::cached::ManifestCache;
 use super::checksum;
 use super::layout::{self, ShardPath};
+use crate::cache::Cache;
 use crate::env::{Env, Retry};
 use crate::error::{Error, ErrorKind, Result, bail, err};
 use crate::store::{Created, Store};
@@ -160,13 +162,29 @@ pub struct ManifestStore {
     known: Mutex<Option<(Manifest, Duration)>>,
     /// One commit at a time through one handle.
     commit: tokio::sync::Mutex<()>,
+    cache: Option<ManifestCache>,
+}
+
+/// A version that was found.
+struct Found {
+    manifest: Manifest,
+    /// As it is stored, and the tag of its object; not those of one that this handle knows.
+    stored: Option<(Bytes, String)>,
+    cached: bool,
 }
 
 impl ManifestStore {
     /// The manifest of `shard` on `store`.
     #[must_use]
     pub fn new(store: Store, shard: ShardPath, env: Env, options: ManifestOptions) -> Self {
-        Self { store, shard, env, options, known: Mutex::new(None), commit: tokio::sync::Mutex::new(()) }
+        Self { store, shard, env, options, known: Mutex::new(None), commit: tokio::sync::Mutex::new(()), cache: None }
+    }
+
+    /// The same for a reader, which shares the versions that it reads with others through `cache`, unless that is off.
+    #[must_use]
+    pub fn with_cache(mut self, cache: &Cache) -> Self {
+        self.cache = ManifestCache::new(cache, &self.store, &self.shard);
+        self
     }
 
     /// The newest version that this handle has seen, without asking the store.
@@ -183,16 +201,23 @@ impl ManifestStore {
         for attempt in 0..READ_ATTEMPTS {
             let began = self.env.clock.now();
             let start = match self.recent() {
-                Some(known) if attempt == 0 => Some(known),
-                _ => self.start().await?,
+                Some(manifest) if attempt == 0 => Some(Found { manifest, stored: None, cached: false }),
+                _ => self.start(attempt == 0).await?,
             };
             let Some(start) = start else { return Ok(None) };
-            if let Some(newest) = self.forward(start).await?
-                && self.is_there(newest.version).await?
-            {
-                self.learn(&newest, began);
-                return Ok(Some(newest));
+            let from_cache = start.cached;
+            let Some(Found { manifest, stored, cached }) = self.forward(start).await? else { continue };
+            let Some(there) = self.store.head(&self.shard.manifest(manifest.version)).await? else { continue };
+            let stored = stored.filter(|(_, tag)| there.tag.as_ref() == Some(tag));
+            match (&self.cache, &stored) {
+                // One that was followed may have been pruned long ago (PITFALLS D6). One that is another object now is of a shard that was
+                // deleted.
+                (_, stored) if from_cache && (!cached || stored.is_none()) => continue,
+                (Some(cache), Some((bytes, tag))) if !cached => cache.insert(manifest.version, bytes, tag).await,
+                _ => {}
             }
+            self.learn(&manifest, began);
+            return Ok(Some(manifest));
         }
         bail!(Storage, "the manifest of shard {} at {} changes faster than it can be read", self.shard.id(), self.store.url())
     }
@@ -203,17 +228,23 @@ impl ManifestStore {
         Ok(self.store.head(&self.shard.manifest(version)).await?.is_some())
     }
 
-    /// Where to start reading: at the hint if that version exists, else at the newest listed one.
-    async fn start(&self) -> Result<Option<Manifest>> {
-        if let Some(version) = self.hint().await
-            && let Some(manifest) = self.read(version).await?
-        {
-            return Ok(Some(manifest));
+    /// Where to start reading: at the hint if that version exists, or did and is cached; else at the newest listed one.
+    async fn start(&self, cached: bool) -> Result<Option<Found>> {
+        if let Some(version) = self.hint().await {
+            if let Some(cache) = self.cache.as_ref().filter(|_| cached)
+                && let Some(stored) = cache.get(version).await
+                && let Ok(manifest) = self.decode(version, stored.0.clone())
+            {
+                return Ok(Some(Found { manifest, stored: Some(stored), cached: true }));
+            }
+            if let Some(found) = self.fetch(version).await? {
+                return Ok(Some(found));
+            }
         }
         for _ in 0..READ_ATTEMPTS {
             let Some((version, _)) = self.listed().await?.into_iter().max() else { return Ok(None) };
-            if let Some(manifest) = self.read(version).await? {
-                return Ok(Some(manifest));
+            if let Some(found) = self.fetch(version).await? {
+                return Ok(Some(found));
             }
         }
         bail!(Storage, "{} lists a manifest version that cannot be read", self.store.url())
@@ -237,29 +268,26 @@ impl ManifestStore {
     }
 
     /// Reads on from `from` until a version is missing; `None` if what it read last was pruned meanwhile.
-    async fn forward(&self, mut from: Manifest) -> Result<Option<Manifest>> {
+    async fn forward(&self, mut from: Found) -> Result<Option<Found>> {
         loop {
-            let first = from
-                .version
-                .checked_add(1)
-                .ok_or_else(|| err!(Corruption, "manifest version {} is the last there can be", from.version))?;
-            let probes = (first..first.saturating_add(u64::from(self.options.probe_width.max(1)))).map(|version| self.read(version));
+            let first = next(from.manifest.version, "manifest version")?;
+            let probes = (first..first.saturating_add(u64::from(self.options.probe_width.max(1)))).map(|version| self.fetch(version));
             let mut found = try_join_all(probes).await?.into_iter();
             let Some(Some(mut newest)) = found.next() else {
                 if let Some(beyond) = found.flatten().next() {
                     // Written between our two answers, or a gap: only asking again tells.
-                    match self.read(first).await? {
-                        Some(manifest) => {
-                            from = manifest;
+                    match self.fetch(first).await? {
+                        Some(found) => {
+                            from = found;
                             continue;
                         }
-                        None if !self.is_there(from.version).await? => return Ok(None),
+                        None if !self.is_there(from.manifest.version).await? => return Ok(None),
                         None => bail!(
                             Corruption,
                             "shard {} at {}: manifest version {first} is missing but version {} exists",
                             self.shard.id(),
                             self.store.url(),
-                            beyond.version
+                            beyond.manifest.version
                         ),
                     }
                 }
@@ -282,8 +310,19 @@ impl ManifestStore {
     /// # Errors
     /// The store's; `Corruption` if the object is not that version of this shard's manifest.
     pub async fn read(&self, version: u64) -> Result<Option<Manifest>> {
+        Ok(self.fetch(version).await?.map(|found| found.manifest))
+    }
+
+    async fn fetch(&self, version: u64) -> Result<Option<Found>> {
+        let Some(object) = self.store.get(&self.shard.manifest(version)).await? else { return Ok(None) };
+        let bytes = object.body.await?;
+        let manifest = self.decode(version, bytes.clone())?;
+        Ok(Some(Found { manifest, stored: object.tag.map(|tag| (bytes, tag)), cached: false }))
+    }
+
+    /// Version `version` of the bytes of its object.
+    fn decode(&self, version: u64, bytes: Bytes) -> Result<Manifest> {
         let path = self.shard.manifest(version);
-        let Some(bytes) = self.store.read(&path).await? else { return Ok(None) };
         let damaged = |what: String| {
             err!(Corruption, "{}/{path}: {what}", self.store.url()).with_str("object", path.clone()).with_u64("version", version)
         };
@@ -304,7 +343,7 @@ impl ManifestStore {
         if !(0..=1).contains(&manifest.status) {
             return Err(damaged(format!("has the unknown status {}", manifest.status)));
         }
-        Ok(Some(manifest))
+        Ok(manifest)
     }
 
     /// All versions that there are, with the times of their writing since the Unix epoch; unsorted.

@@ -3,6 +3,7 @@
 //! [`layout`] names the objects, [`manifest`] keeps the immutable, contiguous versions that carry the epoch, [`routing`]
 //! hashes rows to shards.
 
+mod cached;
 mod checksum;
 pub mod layout;
 pub mod manifest;

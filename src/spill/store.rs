@@ -164,6 +164,11 @@ impl SpillStore {
         self.0.stats.snapshot()
     }
 
+    /// What its figures are collected from.
+    pub(crate) fn source(&self) -> Arc<dyn MetricSource> {
+        self.0.stats.clone()
+    }
+
     /// Whether every operation completes at its first poll, its work done on the polling thread: true for all but objects.
     #[must_use]
     pub fn is_blocking(&self) -> bool {

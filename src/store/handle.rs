@@ -86,12 +86,16 @@ impl fmt::Debug for Store {
     }
 }
 
+/// What tells the place of `backend`, called `url`, from others. One that does not know its place is a place of its own.
+pub(super) fn identity(url: &str, backend: &Arc<dyn Backend>) -> String {
+    backend.identity().unwrap_or_else(|| format!("{url}@{:p}", Arc::as_ptr(backend)))
+}
+
 impl Store {
     /// A store called `url` over `backend`, whose paths are relative to that root.
     pub fn new(url: impl Into<String>, backend: Arc<dyn Backend>) -> Self {
         let url = url.into();
-        // A backend that does not know its place is a place of its own.
-        let identity = backend.identity().unwrap_or_else(|| format!("{url}@{:p}", Arc::as_ptr(&backend)));
+        let identity = identity(&url, &backend);
         Self(Arc::new(Inner { url, identity, backend, counters: Counters::default(), trusted: OnceCell::new() }))
     }
 
@@ -163,7 +167,7 @@ impl Store {
         Ok(object.map(|object| {
             let (store, path) = (self.clone(), path.to_owned());
             let body = Box::pin(async move { object.body.await.map_err(|e| store.name("read", &path, &e)) });
-            Object { size: object.size, body }
+            Object { size: object.size, tag: object.tag, body }
         }))
     }
 

@@ -91,6 +91,27 @@ impl Location {
             Self::Cloud { scheme, authority, prefix, .. } => join(scheme, authority, prefix),
         }
     }
+
+    /// Where it is within `root`, without slashes at the ends; `None` if it is elsewhere.
+    pub(crate) fn within(&self, root: &Self) -> Option<String> {
+        match (self, root) {
+            (Self::Local(path), Self::Local(root)) => Some(encode(path.strip_prefix(root).ok()?.as_os_str().as_bytes())),
+            (Self::Memory { name, prefix }, Self::Memory { name: in_name, prefix: above }) if name == in_name => beneath(prefix, above),
+            (Self::Cloud { cloud, authority, prefix, .. }, Self::Cloud { cloud: in_cloud, authority: in_authority, prefix: above, .. })
+                if (cloud, authority) == (in_cloud, in_authority) =>
+            {
+                beneath(prefix, above)
+            }
+            _ => None,
+        }
+    }
+}
+
+/// The rest of `prefix` behind `above`, if whole parts of it make that.
+fn beneath(prefix: &str, above: &str) -> Option<String> {
+    let rest = prefix.strip_prefix(above)?;
+    let whole = above.is_empty() || rest.is_empty() || rest.starts_with('/');
+    whole.then(|| rest.trim_start_matches('/').to_owned())
 }
 
 fn join(scheme: &str, authority: &str, prefix: &str) -> String {

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::ops::{Bound, Range};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -17,6 +18,7 @@ use crate::error::Result;
 struct Entry {
     body: Bytes,
     modified: Duration,
+    tag: u64,
 }
 
 /// Objects in memory, stamped with the time of a clock. Every operation is atomic and completes at its first poll.
@@ -57,7 +59,8 @@ impl MemoryBackend {
     }
 
     fn entry(&self, body: Bytes) -> Entry {
-        Entry { body, modified: self.clock.unix() }
+        static TAGS: AtomicU64 = AtomicU64::new(0);
+        Entry { body, modified: self.clock.unix(), tag: TAGS.fetch_add(1, Ordering::Relaxed) }
     }
 
     /// Calls `found` with the rest of each key below `dir`, and its entry.
@@ -113,8 +116,12 @@ impl Backend for MemoryBackend {
 
     fn get<'a>(&'a self, path: &'a str) -> BoxFuture<'a, Result<Option<Object>>> {
         Box::pin(async move {
-            let body = self.objects.lock().get(&self.key(path)).map(|entry| entry.body.clone());
-            Ok(body.map(|body| Object { size: body.len() as u64, body: Box::pin(std::future::ready(Ok(body))) }))
+            let entry = self.objects.lock().get(&self.key(path)).cloned();
+            Ok(entry.map(|Entry { body, tag, .. }| Object {
+                size: body.len() as u64,
+                tag: Some(tag.to_string()),
+                body: Box::pin(std::future::ready(Ok(body))),
+            }))
         })
     }
 
@@ -178,5 +185,5 @@ impl Backend for MemoryBackend {
 }
 
 fn info(name: &str, entry: &Entry) -> ObjectInfo {
-    ObjectInfo { name: name.to_owned(), size: entry.body.len() as u64, modified: entry.modified }
+    ObjectInfo { name: name.to_owned(), size: entry.body.len() as u64, modified: entry.modified, tag: Some(entry.tag.to_string()) }
 }

@@ -8,6 +8,7 @@
 //! On local disk it is durable when it returns (unless `weir_fsync` is off). An error of `create` says nothing about whether the
 //! object is or will be there. Every error names the object by its full URL.
 
+mod below;
 mod buffer;
 mod delayed;
 mod handle;
@@ -29,6 +30,7 @@ use crate::env::BoxFuture;
 use crate::error::Result;
 
 pub use handle::{RequestCounts, Store};
+pub(crate) use open::Stores;
 pub use open::open;
 pub use settings::Settings;
 
@@ -51,12 +53,16 @@ pub struct ObjectInfo {
     pub size: u64,
     /// When it was written, by the store's clock, since the Unix epoch.
     pub modified: Duration,
+    /// What tells it from all others that had or will have its name, if the store knows such a thing.
+    pub tag: Option<String>,
 }
 
 /// An object opened for reading: its size is known before its bytes are fetched, so that a reader can keep to a budget.
 pub struct Object {
     /// Its size in bytes.
     pub size: u64,
+    /// As in [`ObjectInfo`].
+    pub tag: Option<String>,
     /// Its bytes, fetched when polled.
     pub body: BoxFuture<'static, Result<Bytes>>,
 }

@@ -25,28 +25,21 @@ const RETRY_TIMEOUT: Duration = Duration::from_secs(30);
 /// Servers answer errors with whole pages: no more of them than this goes into a message.
 const MAX_MESSAGE: usize = 1000;
 
-/// A prefix of a bucket.
+/// A bucket or container, and the client through which it is asked.
 #[derive(Debug)]
-pub(crate) struct ObjectBackend {
-    store: Arc<dyn ObjectStore>,
-    /// What stands before each path, with a `/` at its end unless empty.
-    prefix: String,
+struct ObjectBackend {
+    store: Box<dyn ObjectStore>,
     identity: String,
 }
 
+fn parse(path: &str) -> Result<Path> {
+    Path::parse(path).map_err(|e| err!(InvalidArgument, "{e}"))
+}
+
 impl ObjectBackend {
-    fn new(store: Arc<dyn ObjectStore>, prefix: &str, identity: String) -> Self {
-        let separator = if prefix.is_empty() { "" } else { "/" };
-        Self { store, prefix: format!("{prefix}{separator}"), identity }
-    }
-
-    fn path(&self, path: &str) -> Result<Path> {
-        Path::parse(format!("{}{path}", self.prefix)).map_err(|e| err!(InvalidArgument, "{e}"))
-    }
-
     /// The objects and directories below `dir`.
     async fn list_below(&self, dir: &str) -> Result<(Path, object_store::ListResult)> {
-        let path = self.path(dir)?;
+        let path = parse(dir)?;
         let listed = self.store.list_with_delimiter(Some(&path)).await.map_err(|e| convert(&e))?;
         Ok((path, listed))
     }
@@ -54,7 +47,7 @@ impl ObjectBackend {
 
 /// The environment's `AWS_…`, `GOOGLE_…` or `AZURE_…` variables, then the settings that this cloud knows.
 macro_rules! build {
-    ($builder:ty, $key:ty, $bucket:expr, $settings:expr, $endpoint:expr, $prefix:expr) => {{
+    ($builder:ty, $key:ty, $bucket:expr, $settings:expr, $endpoint:expr) => {{
         let mut builder = <$builder>::from_env().with_url($bucket).with_retry(retry($settings));
         for (key, value) in $settings.pairs() {
             if let Ok(key) = key.parse::<$key>() {
@@ -66,28 +59,26 @@ macro_rules! build {
         }
         let endpoint = builder.get_config_value(&$endpoint).unwrap_or_default();
         let store = builder.build().map_err(|e| err!(InvalidArgument, "{}", message(&e)))?;
-        let identity = format!("{}/{}@{endpoint}", $bucket, $prefix);
-        Ok(Arc::new(ObjectBackend::new(Arc::new(store), $prefix, identity)))
+        Ok(Arc::new(ObjectBackend { store: Box::new(store), identity: format!("{}@{endpoint}", $bucket) }))
     }};
 }
 
 #[cfg(feature = "s3")]
-pub(crate) fn s3(bucket: &str, prefix: &str, settings: &Settings) -> Result<Arc<dyn Backend>> {
+pub(crate) fn s3(bucket: &str, settings: &Settings) -> Result<Arc<dyn Backend>> {
     use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey as Key};
-    let bucket = &bucket.replacen("s3a://", "s3://", 1);
-    build!(AmazonS3Builder, Key, bucket, settings, Key::Endpoint, prefix)
+    build!(AmazonS3Builder, Key, bucket, settings, Key::Endpoint)
 }
 
 #[cfg(feature = "gcs")]
-pub(crate) fn gcs(bucket: &str, prefix: &str, settings: &Settings) -> Result<Arc<dyn Backend>> {
+pub(crate) fn gcs(bucket: &str, settings: &Settings) -> Result<Arc<dyn Backend>> {
     use object_store::gcp::{GoogleCloudStorageBuilder, GoogleConfigKey as Key};
-    build!(GoogleCloudStorageBuilder, Key, bucket, settings, Key::BaseUrl, prefix)
+    build!(GoogleCloudStorageBuilder, Key, bucket, settings, Key::BaseUrl)
 }
 
 #[cfg(feature = "azure")]
-pub(crate) fn azure(container: &str, prefix: &str, settings: &Settings) -> Result<Arc<dyn Backend>> {
+pub(crate) fn azure(container: &str, settings: &Settings) -> Result<Arc<dyn Backend>> {
     use object_store::azure::{AzureConfigKey as Key, MicrosoftAzureBuilder};
-    build!(MicrosoftAzureBuilder, Key, container, settings, Key::AccountName, prefix)
+    build!(MicrosoftAzureBuilder, Key, container, settings, Key::AccountName)
 }
 
 fn retry(settings: &Settings) -> RetryConfig {
@@ -109,7 +100,7 @@ impl Backend for ObjectBackend {
     fn create<'a>(&'a self, path: &'a str, body: &'a [Bytes]) -> BoxFuture<'a, Result<Created>> {
         Box::pin(async move {
             let payload: PutPayload = body.iter().cloned().collect();
-            match self.store.put_opts(&self.path(path)?, payload, PutMode::Create.into()).await {
+            match self.store.put_opts(&parse(path)?, payload, PutMode::Create.into()).await {
                 Ok(_) => Ok(Created::Done),
                 Err(ObjectError::AlreadyExists { .. } | ObjectError::Precondition { .. } | ObjectError::NotModified { .. }) => {
                     Ok(Created::Exists)
@@ -121,17 +112,17 @@ impl Backend for ObjectBackend {
 
     fn put<'a>(&'a self, path: &'a str, body: Bytes) -> BoxFuture<'a, Result<()>> {
         Box::pin(async move {
-            let outcome = self.store.put_opts(&self.path(path)?, body.into(), PutMode::Overwrite.into()).await;
+            let outcome = self.store.put_opts(&parse(path)?, body.into(), PutMode::Overwrite.into()).await;
             outcome.map(|_| ()).map_err(|e| convert(&e))
         })
     }
 
     fn get<'a>(&'a self, path: &'a str) -> BoxFuture<'a, Result<Option<Object>>> {
         Box::pin(async move {
-            let Some(result) = found(self.store.get(&self.path(path)?).await)? else {
+            let Some(result) = found(self.store.get(&parse(path)?).await)? else {
                 return Ok(None);
             };
-            let size = result.meta.size;
+            let (size, tag) = (result.meta.size, tag(&result.meta));
             let body = Box::pin(async move {
                 let bytes = result.bytes().await.map_err(|e| convert(&e))?;
                 if bytes.len() as u64 != size {
@@ -139,13 +130,13 @@ impl Backend for ObjectBackend {
                 }
                 Ok(bytes)
             });
-            Ok(Some(Object { size, body }))
+            Ok(Some(Object { size, tag, body }))
         })
     }
 
     fn get_range<'a>(&'a self, path: &'a str, range: Range<u64>) -> BoxFuture<'a, Result<Option<Part>>> {
         Box::pin(async move {
-            let location = self.path(path)?;
+            let location = parse(path)?;
             if range.is_empty() {
                 return Ok(self.head(path).await?.map(|info| Part { size: info.size, bytes: Bytes::new() }));
             }
@@ -169,7 +160,7 @@ impl Backend for ObjectBackend {
     }
 
     fn head<'a>(&'a self, path: &'a str) -> BoxFuture<'a, Result<Option<ObjectInfo>>> {
-        Box::pin(async move { Ok(found(self.store.head(&self.path(path)?).await)?.map(|meta| info(last_part(path), &meta))) })
+        Box::pin(async move { Ok(found(self.store.head(&parse(path)?).await)?.map(|meta| info(last_part(path), &meta))) })
     }
 
     fn list<'a>(&'a self, dir: &'a str) -> BoxFuture<'a, Result<Vec<ObjectInfo>>> {
@@ -189,7 +180,7 @@ impl Backend for ObjectBackend {
     }
 
     fn delete<'a>(&'a self, path: &'a str) -> BoxFuture<'a, Result<()>> {
-        Box::pin(async move { found(self.store.delete(&self.path(path)?).await).map(|_| ()) })
+        Box::pin(async move { found(self.store.delete(&parse(path)?).await).map(|_| ()) })
     }
 
     fn make_dirs<'a>(&'a self, _dirs: &'a [&'a str]) -> BoxFuture<'a, Result<()>> {
@@ -208,7 +199,12 @@ impl Backend for ObjectBackend {
 fn info(name: &str, meta: &ObjectMeta) -> ObjectInfo {
     let seconds = u64::try_from(meta.last_modified.timestamp()).unwrap_or(0);
     let modified = Duration::new(seconds, meta.last_modified.timestamp_subsec_nanos().min(999_999_999));
-    ObjectInfo { name: name.to_owned(), size: meta.size, modified }
+    ObjectInfo { name: name.to_owned(), size: meta.size, modified, tag: tag(meta) }
+}
+
+/// A weak tag tells less than is wanted.
+fn tag(meta: &ObjectMeta) -> Option<String> {
+    meta.e_tag.clone().filter(|tag| !tag.starts_with("W/"))
 }
 
 /// `None` where there is no such object. A bucket that does not exist is an error: its objects are not known to be missing.

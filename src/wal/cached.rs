@@ -11,7 +11,7 @@
 //! So a shard that another process made again is read wrongly for [`BELIEF`] at the most, and one that this process made, never. An
 //! entry that was trimmed since may come out of the cache for as long, as one that was read ahead may; then it is `Trimmed`.
 //!
-//! Manifests are not cached: what decides about ownership is always read from storage (PITFALLS B6).
+//! How manifests are cached: see [`ManifestStore::with_cache`](crate::shard::ManifestStore::with_cache).
 
 use std::borrow::Cow;
 use std::sync::Arc;

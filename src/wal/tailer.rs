@@ -154,9 +154,11 @@ impl WalTailer {
         })
     }
 
-    /// The same tailer, which shares the entries that it decodes with others through `cache`, unless that is off.
+    /// The same tailer, which shares the entries that it decodes, and the manifest that it reads, with others through `cache`, unless that
+    /// is off.
     #[must_use]
     pub fn with_cache(mut self, cache: &Cache) -> Self {
+        self.manifests = self.manifests.with_cache(cache);
         self.log.cache = EntryCache::new(cache, &self.log.store, &self.log.shard).map(Arc::new);
         self
     }

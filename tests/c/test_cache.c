@@ -608,6 +608,9 @@ static void test_tailers_share_entries(void) {
     CHECK(again > 0 && again <= rows);
     CHECK_EQ(metric(session, "weir_store_requests_total{kind=\"get\"}"), gets);
     CHECK(metric(session, "weir_cache_requests_total{result=\"hit\"}") >= 10);
+    WeirSessionMemory memory = WEIR_SESSION_MEMORY_INIT;
+    OK(weir_session_memory(session, &memory, &err));
+    CHECK_EQ(memory.cache_bytes == WEIR_CACHE_UNKNOWN, mode > 0);
     weir_tailer_free(tailer);
     OK(weir_session_cache(session, &same, &err));
     CHECK_EQ(stats_of(same).hits, stats_of(cache).hits);

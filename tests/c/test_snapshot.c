@@ -309,6 +309,79 @@ static void test_nulls(void) {
   free(root);
 }
 
+/* Whatever a session opened goes on without it: only the handle on the session is freed. */
+static void test_what_was_opened_outlives_its_session(void) {
+  WeirSessionOptions options = WEIR_SESSION_OPTIONS_INIT;
+  WeirSession *own = NULL;
+  options.memory_bytes = 64 << 20;
+  OK(weir_session_new(&options, &own, &err));
+  char *root = new_root();
+  WeirWriter *writer = keyed_writer(own, root);
+  PUT(writer, "a", 1, 2, 3);
+  flush_tables(writer);
+  struct ArrowSchema schema = batch_schema();
+  WeirAppender *appender = NULL;
+  OK(weir_appender_open(own, root, SHARD2, &schema, NULL, &appender, &err));
+  schema.release(&schema);
+  WeirTailer *tailer = tailer_new(own, root, NULL);
+  WeirSnapshot *snapshot = NULL;
+  OK(weir_snapshot_open(own, root, SHARD, NULL, NULL, &snapshot, &err));
+  WeirSpillStore *store = NULL;
+  WeirSpillWriter *spilling = NULL;
+  OK(weir_session_spill_store(own, &store, &err));
+  OK(weir_spill_begin(store, NULL, &spilling, &err));
+  WeirCache *cache = NULL;
+  OK(weir_session_cache(own, &cache, &err));
+  weir_session_free(own);
+
+  PUT(writer, "b", 2, 4);
+  flush_tables(writer);
+  Read rows = scan_all(writer, NULL);
+  CHECK_EQ(rows.n, 4);
+  for (int i = 0; i < 3; i++) {
+    struct ArrowArray batch = batch_new(10, i);
+    uint64_t position = 0;
+    OK(weir_appender_append(appender, &batch, -1, &position, &err));
+    CHECK_EQ(position, 2 + i);
+  }
+  OK(weir_appender_check_fenced(appender, -1, &err));
+  rows = scan_snapshot(snapshot, NULL);
+  IDS_ARE(rows, "a", 1, 2, 3);
+  uint64_t seen = 0;
+  WeirEntry *entry = NULL;
+  while (OK(weir_tailer_next(tailer, -1, &entry, &err)) && entry != NULL) {
+    seen += weir_entry_rows(entry);
+    weir_entry_free(entry);
+  }
+  CHECK_EQ(seen, 5);
+  uint8_t bytes[5] = {0};
+  size_t n = 0;
+  OK(weir_spill_writer_write(spilling, (const uint8_t *)"spill", 5, -1, &err));
+  WeirSpill *spill = NULL;
+  OK(weir_spill_writer_finish(spilling, -1, &spill, &err));
+  OK(weir_spill_read_at(spill, 0, bytes, sizeof bytes, -1, &n, &err));
+  CHECK(n == 5 && memcmp(bytes, "spill", 5) == 0);
+  WeirCacheKey key = {.key = (const uint8_t *)"k", .key_len = 1};
+  WeirCacheValue *value = NULL;
+  OK(weir_cache_insert(cache, &key, bytes, n, -1, &err));
+  OK(weir_cache_get(cache, &key, -1, &value, &err));
+  CHECK(value != NULL);
+
+  weir_cache_value_free(value);
+  weir_cache_free(cache);
+  weir_spill_free(spill);
+  weir_spill_writer_free(spilling);
+  weir_spill_store_free(store);
+  OK(weir_tailer_close(tailer, &err));
+  weir_tailer_free(tailer);
+  weir_snapshot_free(snapshot);
+  OK(weir_appender_close(appender, -1, &err));
+  weir_appender_free(appender);
+  OK(weir_writer_close(writer, -1, &err));
+  weir_writer_free(writer);
+  free(root);
+}
+
 int main(int argc, char **argv) {
   (void)argc;
   harness_start();
@@ -324,6 +397,7 @@ int main(int argc, char **argv) {
   RUN(test_a_log_alone_can_be_read_by_key);
   RUN(test_what_cannot_be_opened);
   RUN(test_nulls);
+  RUN(test_what_was_opened_outlives_its_session);
   weir_queue_free(queue);
   weir_session_free(session);
   weir_session_free(other);

@@ -151,7 +151,11 @@ static void test_a_store_counts_what_it_holds(void) {
 }
 
 static void test_a_session_has_a_spill_store(void) {
-  WeirSpillStore *given = store_at(NULL, 4321), *got = NULL;
+  WeirSpillStoreOptions in_memory = WEIR_SPILL_STORE_OPTIONS_INIT;
+  WeirSpillStore *given = NULL, *got = NULL;
+  in_memory.backend = WEIR_SPILL_BACKEND_MEMORY;
+  in_memory.cap_bytes = 4321;
+  OK(weir_spill_store_new(NULL, &in_memory, &given, &err));
   WeirSessionOptions options = WEIR_SESSION_OPTIONS_INIT;
   WeirSession *with = NULL, *without = session_new();
   options.spill = given;
@@ -160,6 +164,10 @@ static void test_a_session_has_a_spill_store(void) {
   CHECK_EQ(weir_spill_store_cap_bytes(got), 4321);
   WeirSpill *spill = spill_of(got, 1000);
   CHECK_EQ(weir_spill_store_used_bytes(given), 1000); /* one and the same */
+  WeirBuffer *metrics = NULL; /* it is shown by the session that it was given to, though it was made without one */
+  OK(weir_metrics_prometheus(with, &metrics, &err));
+  CHECK(strstr(weir_buffer_data(metrics), "\nweir_spill_live_bytes 1000\n") != NULL);
+  weir_buffer_free(metrics);
   weir_spill_store_free(got);
   weir_session_free(with);
   CHECK_EQ(weir_spill_store_used_bytes(given), 1000);

@@ -166,6 +166,9 @@ void backends_need_not_count() {
   CHECK(!MUST(cache.num_entries_async().future().get()));
   OK(cache.insert({"a", "b"}, bytes("v")));
   CHECK_EQ(text_in(cache, {"a", "b"}), "(none)");
+  weir::SessionOptions with;
+  with.cache = &cache;
+  CHECK_EQ(MUST(MUST(weir::Session::create(with)).memory()).cache_bytes, WEIR_CACHE_UNKNOWN);
   auto found = weir::check_cache_backend(*options.backend);
   if (FAILS(found, invalid_data)) CHECK_EQ(found.error().detail_u64("rule").value_or(0), 2);
 }

@@ -309,7 +309,7 @@ impl Backend for Hooked {
 
     fn get<'a>(&'a self, path: &'a str) -> BoxFuture<'a, Result<Option<Object>>> {
         Box::pin(async move {
-            let Some(Object { size, body }) = self.0.get(path).await? else { return Ok(None) };
+            let Some(Object { size, tag, body }) = self.0.get(path).await? else { return Ok(None) };
             let hooks = self.1.clone();
             let body = async move {
                 let bytes = body.await?;
@@ -318,7 +318,7 @@ impl Backend for Hooked {
                 }
                 Ok(bytes)
             };
-            Ok(Some(Object { size, body: Box::pin(body) }))
+            Ok(Some(Object { size, tag, body: Box::pin(body) }))
         })
     }
 

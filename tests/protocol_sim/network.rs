@@ -287,6 +287,7 @@ impl Backend for Network {
             if self.mutated(Mutation::Unsettled) && parse_entry(name(path)).is_some() {
                 let unmarked = |object: Object| Object {
                     size: object.size,
+                    tag: object.tag,
                     body: Box::pin(async move { Ok(object.body.await?.slice(..object.size as usize - 8)) }),
                 };
                 return Ok(object?.map(unmarked));

@@ -505,7 +505,7 @@ impl Backend for FaultStore {
                     _ => Ok(bytes),
                 }
             });
-            Ok(Some(Object { size: object.size, body }))
+            Ok(Some(Object { size: object.size, tag: object.tag, body }))
         })
     }
 

@@ -321,6 +321,7 @@ func cacheBackend(t *testing.T) {
 	backend := newMapBackend()
 	c := val(NewCache(WithBackend(backend), WithBackendTimeout(time.Second)))(t)
 	useCache(t, c)
+	equal(t, val(newSession(t, WithCache(c)).Memory())(t).Cache, CacheUnknown)
 	hang := make(chan bool)
 	for _, wrong := range []func() error{
 		func() error { return errors.New("the backend is away") },

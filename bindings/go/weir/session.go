@@ -143,7 +143,7 @@ type SessionMemory struct {
 	MemTables uint64
 	// ReadAhead is what its tailers have read ahead.
 	ReadAhead uint64
-	// Cache is what its cache holds; 0 for a backend of the program's.
+	// Cache is what its cache holds; CacheUnknown if the backend is the program's.
 	Cache uint64
 	// Waiting is how many writers have puts that wait for room below the limit; Pressure names them.
 	Waiting uint64

@@ -84,7 +84,7 @@ impl LocalBackend {
 
     fn open(&self, path: &str) -> Result<Option<Object>> {
         let opened = self.open_file(path)?;
-        Ok(opened.map(|(file, size)| Object { size, body: Box::pin(async move { read(&file, size) }) }))
+        Ok(opened.map(|(file, size)| Object { size, tag: None, body: Box::pin(async move { read(&file, size) }) }))
     }
 
     /// The file of an object, and its size.
@@ -124,7 +124,7 @@ impl LocalBackend {
             return Ok(None);
         }
         let modified = Duration::new(u64::try_from(stat.st_mtime).unwrap_or(0), u32::try_from(stat.st_mtime_nsec).unwrap_or(0));
-        Ok(Some(ObjectInfo { name: last_part(path).to_owned(), size: u64::try_from(stat.st_size).unwrap_or(0), modified }))
+        Ok(Some(ObjectInfo { name: last_part(path).to_owned(), size: u64::try_from(stat.st_size).unwrap_or(0), modified, tag: None }))
     }
 
     fn remove(&self, path: &str) -> Result<()> {
@@ -163,7 +163,7 @@ impl LocalBackend {
         let mut objects = Vec::new();
         self.each_in(dir, is_object_name, |name, metadata| {
             if metadata.is_file() {
-                objects.push(ObjectInfo { name: name.to_owned(), size: metadata.len(), modified: modified(metadata) });
+                objects.push(ObjectInfo { name: name.to_owned(), size: metadata.len(), modified: modified(metadata), tag: None });
             }
             Ok(())
         })?;

@@ -19,7 +19,8 @@
 
 namespace weir {
 
-/// The memory of a session, by its use, and who waits for some: the fields of the C struct.
+/// The memory of a session, by its use, and who waits for some: the fields of the C struct. Of the caller's own backend of a cache,
+/// `cache_bytes` is `WEIR_CACHE_UNKNOWN`.
 using SessionMemory = ::WeirSessionMemory;
 
 /// Options of Session::create().
@@ -32,13 +33,13 @@ struct SessionOptions {
   /// The cache of all that is opened through the session; default a built-in one, made when it is first needed. Borrowed for the call: the
   /// session keeps what it needs of it. Entries of a local store are cached only in one that is given here.
   const Cache *cache = nullptr;
-  /// The limit on what the session's writers have queued, its tailers have read ahead, and its cache together; 0 = none. The cache yields,
-  /// and puts wait.
+  /// The limit on what the session's writers have queued and hold in MemTables, what its tailers have read ahead, and its cache together;
+  /// 0 = none. The cache yields, and puts wait.
   std::uint64_t memory_bytes = 0;
 };
 
-/// What is shared by all that is opened through it: object stores with their settings, and metrics. What was opened through it
-/// keeps what it needs: a session may be destroyed first.
+/// What is shared by all that is opened through it: object stores with their settings, one client for each bucket; the cache; the spill
+/// store; one memory limit; and metrics. What was opened through it keeps what it needs: a session may be destroyed first.
 class Session : public Handle<Session, WeirSession, weir_session_free> {
  public:
   /// Makes a session. Makes no request and starts no thread. Fails with Status::unsupported if the library has another ABI.

@@ -7,7 +7,7 @@ package io.weir;
  * @param queueBytes what its writers have queued and is not durable yet
  * @param memtableBytes what its MemTables hold
  * @param readAheadBytes what its tailers have read ahead
- * @param cacheBytes what its cache holds; 0 for a backend of the caller's
+ * @param cacheBytes what its cache holds; {@link Cache#UNKNOWN} if the backend is the caller's
  * @param waiting writers whose puts wait for room below the limit: {@link Session#pressure} names them
  * @param waitingBytes the bytes that the puts at the head of their queues want
  * @param longestWaitNs how long the first of them has waited, in nanoseconds

@@ -15,8 +15,8 @@ import java.util.function.Consumer;
  *     it is first asked for
  * @param cache the cache of all that is opened through the session, which keeps it; null for a built-in one, made when it is first needed.
  *     Entries of a store with latency are cached in either; those of a local one only in one that is given here.
- * @param memoryBytes the limit, in bytes, on what the session's writers have queued, its tailers have read ahead, and its cache together; 0 for
- *     none. The cache yields, and puts wait.
+ * @param memoryBytes the limit, in bytes, on what the session's writers have queued and hold in MemTables, what its tailers have read ahead, and
+ *     its cache together; 0 for none. The cache yields, and puts wait.
  */
 public record SessionOptions(Map<String, String> storeSettings, SpillStore spillStore, Cache cache, long memoryBytes) {
   /**

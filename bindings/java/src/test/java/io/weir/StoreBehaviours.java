@@ -577,6 +577,9 @@ final class StoreBehaviours {
         assertEquals(OptionalLong.of(2), cache.countEntries());
         assertEquals(OptionalLong.of(2), cache.countBytes());
         assertEquals(Cache.UNKNOWN, cache.stats().entries());
+        try (Session session = Weir.session(SessionOptions.defaults().withCache(cache))) {
+          assertEquals(Cache.UNKNOWN, session.memory().cacheBytes());
+        }
         // A failure is a miss; of what has to be sure, it is an error.
         long errors = cache.stats().backendErrors();
         for (Throwable failure : List.of(new IOException("broken"), new AssertionError("worse"), new StackOverflowError())) {
