@@ -63,7 +63,8 @@ func WithMinFree(bytes uint64) SpillStoreOption {
 	return func(o *spillStoreOptions) { o.c.min_free_bytes = C.int64_t(min(bytes, math.MaxInt64)) }
 }
 
-// WithReclaimAge sets after which time what a store that is gone left behind in an object store is deleted; 24 hours by default.
+// WithReclaimAge sets after which time what a store that is gone left behind in an object store is deleted: a minute or more; 24 hours by
+// default. A store that is stopped or cut off for longer is taken for gone.
 func WithReclaimAge(d time.Duration) SpillStoreOption {
 	return func(o *spillStoreOptions) { o.c.reclaim_age_ms = C.int64_t(max(d, 0).Milliseconds()) }
 }
