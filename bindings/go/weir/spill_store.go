@@ -14,8 +14,8 @@ import (
 )
 
 // A SpillStore is scratch space for what does not fit into memory: sort runs, partitions, hash tables. What is written is deleted when it
-// is closed, and reclaimed by the next process if this one is killed. All that is written through a store obeys its cap together. It may
-// be used from any goroutine.
+// is closed, and reclaimed by the same user's next process at that place if this one is killed. All that is written through a store obeys
+// its cap together. It may be used from any goroutine.
 type SpillStore struct{ h *handle }
 
 // A SpillStoreOption configures NewSpillStore.

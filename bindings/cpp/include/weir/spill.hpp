@@ -344,7 +344,7 @@ class SpillWriter : public Handle<SpillWriter, WeirSpillWriter, weir_spill_write
 };
 
 /// Scratch space for sort runs, partitions, hash tables. What is written is deleted when its last reader lets go of it, and reclaimed
-/// by the next process if this one is killed. All that is written through a store obeys its cap together.
+/// by the same user's next process at that place if this one is killed. All that is written through a store obeys its cap together.
 class SpillStore : public Handle<SpillStore, WeirSpillStore, weir_spill_store_free> {
  public:
   /// Makes a store. Makes no request, no directory and no thread: that is left to the first write.
