@@ -655,8 +655,8 @@ typedef struct WeirSpillReader WeirSpillReader;
 
 /**
  * Scratch space for what does not fit into memory: sort runs, partitions, hash tables. What is written is deleted when its last
- * reader lets go of it, and reclaimed by the next process if this one is killed. All that is written through a store obeys
- * its cap together. All functions may be called from any thread at once.
+ * reader lets go of it, and reclaimed by the same user's next process at that place if this one is killed. All that is written
+ * through a store obeys its cap together. All functions may be called from any thread at once.
  */
 typedef struct WeirSpillStore WeirSpillStore;
 
@@ -1650,8 +1650,12 @@ typedef struct {
    */
   int32_t backend;
   /**
-   * LOCAL and TIERED: the directory, which is made when it is first written to; NULL (default) = one below the operating system's
-   * directory for temporary files. OBJECT: the URL. MEMORY: NULL.
+   * LOCAL and TIERED: the directory, which is made when it is first written to, with its parents and for this user alone (mode 0700);
+   * any number of stores may share it. NULL (default) = `weir-spill` below the operating system's directory for temporary files, for
+   * all users (mode 1777), or `weir-spill-<user id>` where that was made by neither root nor this user. Each store makes a locked
+   * directory of its own in it, and removes those that killed processes of the same user left (as root: of any user); other users'
+   * are left alone. On network file systems, FUSE and folders shared with a host, where a living owner's lock may not be seen,
+   * nothing is removed but what is the store's own. OBJECT: the URL. MEMORY: NULL.
    */
   const char *location;
   /**
@@ -1668,7 +1672,8 @@ typedef struct {
    */
   int64_t min_free_bytes;
   /**
-   * OBJECT: what a store that is gone left behind is deleted after so many milliseconds; -1 (default) = 24 hours.
+   * OBJECT: what a store that is gone left behind is deleted after so many milliseconds, 60,000 or more; -1 (default) = 24 hours. A
+   * store that is stopped or cut off for longer is taken for gone.
    */
   int64_t reclaim_age_ms;
   /**

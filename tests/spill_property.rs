@@ -417,8 +417,8 @@ fn check_batches(spill: &BatchSpill, batches: &[RecordBatch], chance: &SeededRan
         0 => assert_eq!(now(spill.batch(at))?, batches[at]),
         1 => assert_eq!(spill.mapped(at, MapOptions { verify: chance.chance(500) })?, batches[at]),
         _ => {
-            for index in 0..batches.len() {
-                assert_eq!(now(spill.batch(index))?, batches[index]);
+            for (index, batch) in batches.iter().enumerate() {
+                assert_eq!(now(spill.batch(index))?, *batch);
             }
         }
     }

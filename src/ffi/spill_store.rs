@@ -21,8 +21,8 @@ use crate::spill::{SpillBackend, SpillConfig, SpillStore};
 use crate::store::Settings;
 
 /// Scratch space for what does not fit into memory: sort runs, partitions, hash tables. What is written is deleted when its last
-/// reader lets go of it, and reclaimed by the next process if this one is killed. All that is written through a store obeys
-/// its cap together. All functions may be called from any thread at once.
+/// reader lets go of it, and reclaimed by the same user's next process at that place if this one is killed. All that is written
+/// through a store obeys its cap together. All functions may be called from any thread at once.
 pub struct WeirSpillStore {
     _opaque: [u8; 0],
 }
@@ -55,8 +55,12 @@ pub struct WeirSpillStoreOptions {
     pub struct_size: u32,
     /// A `WEIR_SPILL_BACKEND_*`; default WEIR_SPILL_BACKEND_LOCAL.
     pub backend: i32,
-    /// LOCAL and TIERED: the directory, which is made when it is first written to; NULL (default) = one below the operating system's
-    /// directory for temporary files. OBJECT: the URL. MEMORY: NULL.
+    /// LOCAL and TIERED: the directory, which is made when it is first written to, with its parents and for this user alone (mode 0700);
+    /// any number of stores may share it. NULL (default) = `weir-spill` below the operating system's directory for temporary files, for
+    /// all users (mode 1777), or `weir-spill-<user id>` where that was made by neither root nor this user. Each store makes a locked
+    /// directory of its own in it, and removes those that killed processes of the same user left (as root: of any user); other users'
+    /// are left alone. On network file systems, FUSE and folders shared with a host, where a living owner's lock may not be seen,
+    /// nothing is removed but what is the store's own. OBJECT: the URL. MEMORY: NULL.
     pub location: *const c_char,
     /// The most bytes that may be held at once; UINT64_MAX (default) = no cap, 0 = nothing may be written.
     pub cap_bytes: u64,
@@ -65,7 +69,8 @@ pub struct WeirSpillStoreOptions {
     /// LOCAL and TIERED: a write that would leave less free on the file system is refused; -1 (default) = 5 % of it or 1 GiB, whichever
     /// is smaller; 0 = no such floor.
     pub min_free_bytes: i64,
-    /// OBJECT: what a store that is gone left behind is deleted after so many milliseconds; -1 (default) = 24 hours.
+    /// OBJECT: what a store that is gone left behind is deleted after so many milliseconds, 60,000 or more; -1 (default) = 24 hours. A
+    /// store that is stopped or cut off for longer is taken for gone.
     pub reclaim_age_ms: i64,
     /// The buffer of each writer, in bytes; default 64 KiB.
     pub buffer_bytes: u32,

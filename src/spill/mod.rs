@@ -14,8 +14,9 @@
 //!   free-space floor ([`SpillConfig::min_free_bytes`]) guards a disk that others fill, too.
 //! * **An I/O error is final for its writer alone**: the partial file is deleted, its bytes return at once, and every later call
 //!   gives the same error.
-//! * **A killed process leaves nothing for ever**: its directory carries a lock that dies with it, and the next store at the same
-//!   place sweeps it. Nothing of a living process is touched.
+//! * **A killed process leaves nothing for ever**: its directory carries a lock that dies with it, and the next store of the same user
+//!   (or of root) at the same place sweeps it. Nothing of a living process is touched: where locks of other machines may not be seen,
+//!   nothing is swept, and objects are swept by an age within which a living process shows itself.
 //! * **Nothing happens before first use**: no directory, file or request before a writer accepts its first byte.
 
 mod backend;

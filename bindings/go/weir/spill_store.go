@@ -14,8 +14,8 @@ import (
 )
 
 // A SpillStore is scratch space for what does not fit into memory: sort runs, partitions, hash tables. What is written is deleted when it
-// is closed, and reclaimed by the next process if this one is killed. All that is written through a store obeys its cap together. It may
-// be used from any goroutine.
+// is closed, and reclaimed by the same user's next process at that place if this one is killed. All that is written through a store obeys
+// its cap together. It may be used from any goroutine.
 type SpillStore struct{ h *handle }
 
 // A SpillStoreOption configures NewSpillStore.
@@ -63,7 +63,8 @@ func WithMinFree(bytes uint64) SpillStoreOption {
 	return func(o *spillStoreOptions) { o.c.min_free_bytes = C.int64_t(min(bytes, math.MaxInt64)) }
 }
 
-// WithReclaimAge sets after which time what a store that is gone left behind in an object store is deleted; 24 hours by default.
+// WithReclaimAge sets after which time what a store that is gone left behind in an object store is deleted: a minute or more; 24 hours by
+// default. A store that is stopped or cut off for longer is taken for gone.
 func WithReclaimAge(d time.Duration) SpillStoreOption {
 	return func(o *spillStoreOptions) { o.c.reclaim_age_ms = C.int64_t(max(d, 0).Milliseconds()) }
 }

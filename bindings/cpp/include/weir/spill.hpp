@@ -55,7 +55,7 @@ struct SpillStoreOptions {
   /// `local` and `tiered`: a write that would leave less free on the file system is refused; default 5 % of it or 1 GiB, whichever is
   /// smaller; 0 = no such floor.
   std::optional<std::uint64_t> min_free_bytes = {};
-  /// `object`: what a store that is gone left behind is deleted after so long; default 24 hours.
+  /// `object`: what a store that is gone left behind is deleted after so long, a minute or more; default 24 hours.
   std::optional<std::chrono::milliseconds> reclaim_age = {};
   std::uint32_t buffer_bytes = detail::spill_store_defaults.buffer_bytes;  ///< The buffer of each writer.
 
@@ -354,7 +354,7 @@ class SpillWriter : public Handle<SpillWriter, WeirSpillWriter, weir_spill_write
 };
 
 /// Scratch space for sort runs, partitions, hash tables. What is written is deleted when its last reader lets go of it, and reclaimed
-/// by the next process if this one is killed. All that is written through a store obeys its cap together.
+/// by the same user's next process at that place if this one is killed. All that is written through a store obeys its cap together.
 class SpillStore : public Handle<SpillStore, WeirSpillStore, weir_spill_store_free> {
  public:
   /// Makes a store. Makes no request, no directory and no thread: that is left to the first write.

@@ -9,8 +9,8 @@ import org.apache.arrow.vector.types.pojo.Schema;
 
 /**
  * Scratch space for what does not fit into memory: sort runs, partitions, hash tables. What is written is deleted when its last reader lets go
- * of it, and reclaimed by the next process if this one is killed. All that is written through a store obeys its cap together. Any thread may
- * use it.
+ * of it, and reclaimed by the same user's next process at that place if this one is killed. All that is written through a store obeys its
+ * cap together. Any thread may use it.
  *
  * <p>One is made by {@link Weir#spillStore}, {@link Session#spillStore()} or {@link #child}.
  */

@@ -109,7 +109,8 @@ public final class SpillStoreOptions extends Options<SpillStoreOptions> {
   }
 
   /**
-   * In an object store, what a store that is gone left behind is deleted after so long (default: 24 hours).
+   * In an object store, what a store that is gone left behind is deleted after so long: a minute or more (default: 24 hours). A store
+   * that is stopped or cut off for longer is taken for gone.
    *
    * @param value the value
    * @return options with it
