@@ -80,7 +80,9 @@ func (w *Writer) admit(a *C.struct_ArrowArray) (Ack, error) {
 		C.weirgo_release_array(a)
 		return Ack{}, err
 	}
+	putting.enter()
 	put := C.weirgo_put(C.uintptr_t(uintptr(unsafe.Pointer(writer))), C.uintptr_t(uintptr(unsafe.Pointer(a))))
+	putting.leave()
 	w.h.put()
 	if put.status != C.WEIR_STATUS_OK {
 		return Ack{}, takeError(put.status, put.error)
@@ -98,7 +100,9 @@ func (w *Writer) begin(a *C.struct_ArrowArray, c *call) error {
 	}
 	e := w.h.engine
 	token := e.enter(c, nil)
+	putting.enter()
 	status := C.weirgo_put_async(writer, a, e.post, C.uint64_t(token))
+	putting.leave()
 	w.h.put()
 	return e.accepted(c, token, status)
 }

@@ -315,6 +315,8 @@ func (w *Writer) beginDelete(keys arrow.RecordBatch, c *call) error {
 	}
 	e := w.h.engine
 	token := e.enter(c, nil)
+	putting.enter()
+	defer putting.leave()
 	return e.accepted(c, token, C.weirgo_delete_async(writer, array, schema, e.post, C.uint64_t(token)))
 }
 
