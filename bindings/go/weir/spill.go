@@ -143,7 +143,6 @@ type SpillReader struct {
 
 	mu    sync.Mutex
 	at    int64
-	lost  bool // a read was given up: C's position is not known
 	later bool
 }
 
@@ -181,11 +180,6 @@ func (r *SpillReader) Read(p []byte) (int, error) {
 	if r.ctx.Err() != nil {
 		return 0, contextError(r.ctx, "the reading of a spill")
 	}
-	if r.lost {
-		if err := r.seek(r.at); err != nil {
-			return 0, err
-		}
-	}
 	n, err := r.read(p)
 	r.at += int64(n)
 	if err == nil && n == 0 && len(p) > 0 {
@@ -211,8 +205,7 @@ func (r *SpillReader) read(p []byte) (int, error) {
 	out, err := r.h.run(r.ctx, "the reading of a spill", func(reader unsafe.Pointer, done C.WeirCompletion, cErr **C.WeirError) C.WeirStatus {
 		return C.weir_spill_reader_read_async((*C.WeirSpillReader)(reader), C.size_t(n), done, cErr)
 	})
-	if err != nil {
-		r.lost = isContext(err)
+	if err != nil { // if the context's, it is that of all calls: where C's reader is does not matter any more
 		return 0, err
 	}
 	return copyBuffer(p, out.result), nil
@@ -250,7 +243,7 @@ func (r *SpillReader) seek(to int64) error {
 	if err := takeError(C.weir_spill_reader_seek((*C.WeirSpillReader)(p), C.uint64_t(to), &cErr), cErr); err != nil {
 		return err
 	}
-	r.at, r.lost = to, false
+	r.at = to
 	return nil
 }
 
