@@ -228,28 +228,6 @@ func (r *endless) Next() bool {
 func (r *endless) RecordBatch() arrow.RecordBatch { return r.record }
 func (r *endless) Err() error                     { return nil }
 
-// A put that waits for room is told why when its context ends, and goes on when there is room.
-func TestPutWaitsForRoom(t *testing.T) {
-	f := onMemory(t, slowSession(50*time.Millisecond))
-	w := f.writer(t, Buffered(), WithMaxPendingBytes(10_000), WithMaxBufferBytes(10_000), WithLinger(time.Hour))
-	record := newRecord(t, 0, 300)
-	val(w.Put(soon(t), record))(t)
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Millisecond)
-	defer cancel()
-	_, err := w.Put(ctx, record)
-	e := is(t, err, ErrBackpressure)
-	is(t, err, context.DeadlineExceeded)
-	equal(t, e.Timeout(), true)
-	for range 5 {
-		val(w.Put(soon(t), record))(t)
-	}
-	ok(t, w.Close())
-	equal(t, len(f.ids(t)), 6*300)
-	over := f.writer(t, WithMaxPendingBytes(1000), WithMaxBufferBytes(1000))
-	_, err = over.Put(soon(t), record)
-	is(t, err, ErrInvalidArgument)
-}
-
 // Nothing is lost or read twice by a Next whose context ends, nor is a later call ended in its stead.
 func TestNextGivenUp(t *testing.T) {
 	f := onMemory(t)

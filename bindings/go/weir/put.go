@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"sync/atomic"
+	"time"
 	"unsafe"
 
 	"github.com/apache/arrow-go/v18/arrow"
@@ -31,25 +32,42 @@ func (w *Writer) Put(ctx context.Context, record arrow.RecordBatch) (Ack, error)
 	if err := w.schema.check(record.Schema()); err != nil {
 		return Ack{}, err
 	}
-	for {
+	return withRoom(ctx, w, func() (Ack, error) {
 		array, err := exportRecord(record, w.h.engine)
 		if err != nil {
 			return Ack{}, err
 		}
-		ack, err := w.putOnce(ctx, array)
+		return w.putOnce(ctx, array)
+	})
+}
+
+// withRoom makes a call that does not wait for room until there is some.
+func withRoom[T any](ctx context.Context, w *Writer, call func() (T, error)) (T, error) {
+	for refused := 0; ; refused++ {
+		v, err := call()
 		if err == nil || !errors.Is(err, ErrBackpressure) {
-			return ack, err
+			return v, err
 		}
-		if err := w.waitForRoom(ctx, err.(*Error)); err != nil {
-			return Ack{}, err
+		if err := w.waitForRoom(ctx, err.(*Error), refused); err != nil {
+			return v, err
 		}
 	}
 }
 
-// waitForRoom waits for the room that an ErrBackpressure says is missing.
-func (w *Writer) waitForRoom(ctx context.Context, noRoom *Error) error {
+// longestPause is the most that is waited between two tries of a call that is refused again and again.
+const longestPause = 64 * time.Millisecond
+
+// waitForRoom waits for the room that an ErrBackpressure says is missing. A put takes room among what is pending and in the MemTables, where
+// it may be more than may be pending; C is asked with one number for both, so the room that was waited for may be too little.
+func (w *Writer) waitForRoom(ctx context.Context, noRoom *Error, refused int) error {
+	if refused > 0 {
+		select {
+		case <-time.After(min(time.Millisecond<<min(refused-1, 10), longestPause)):
+		case <-ctx.Done():
+		}
+	}
 	bytes, _ := noRoom.Details.Uint64("bytes")
-	err := w.WaitCapacity(ctx, bytes)
+	err := w.WaitCapacity(ctx, min(bytes, w.maxPending))
 	if err != nil && isContext(err) { // says what is in the way, and whose patience ended
 		noRoom.cause = err.(*Error).cause
 		return noRoom
@@ -80,7 +98,9 @@ func (w *Writer) admit(a *C.struct_ArrowArray) (Ack, error) {
 		C.weirgo_release_array(a)
 		return Ack{}, err
 	}
+	putting.enter()
 	put := C.weirgo_put(C.uintptr_t(uintptr(unsafe.Pointer(writer))), C.uintptr_t(uintptr(unsafe.Pointer(a))))
+	putting.leave()
 	w.h.put()
 	if put.status != C.WEIR_STATUS_OK {
 		return Ack{}, takeError(put.status, put.error)
@@ -98,7 +118,9 @@ func (w *Writer) begin(a *C.struct_ArrowArray, c *call) error {
 	}
 	e := w.h.engine
 	token := e.enter(c, nil)
+	putting.enter()
 	status := C.weirgo_put_async(writer, a, e.post, C.uint64_t(token))
+	putting.leave()
 	w.h.put()
 	return e.accepted(c, token, status)
 }
@@ -187,7 +209,10 @@ func (w *Writer) PutReader(ctx context.Context, reader array.RecordReader) (Ack,
 		return Ack{}, own.with("accepted", accepted)
 	}
 	for reader.Next() {
-		next, err := w.putNext(ctx, reader.RecordBatch())
+		if ctx.Err() != nil {
+			return fail(contextError(ctx, "the putting of batches to shard "+w.shard))
+		}
+		next, err := withRoom(ctx, w, func() (*Pending, error) { return w.PutAsync(reader.RecordBatch()) })
 		if err != nil {
 			return fail(err)
 		}
@@ -205,23 +230,6 @@ func (w *Writer) PutReader(ctx context.Context, reader array.RecordReader) (Ack,
 		return fail(err)
 	}
 	return ack, nil
-}
-
-// putNext is PutAsync that waits for room.
-func (w *Writer) putNext(ctx context.Context, record arrow.RecordBatch) (*Pending, error) {
-	for {
-		if ctx.Err() != nil {
-			return nil, contextError(ctx, "the putting of batches to shard "+w.shard)
-		}
-		p, err := w.PutAsync(record)
-		if err == nil || !errors.Is(err, ErrBackpressure) {
-			return p, err
-		}
-		bytes, _ := err.(*Error).Details.Uint64("bytes")
-		if err := w.WaitCapacity(ctx, bytes); err != nil {
-			return nil, err
-		}
-	}
 }
 
 // schemaCheck refuses records of another schema, which C could not tell by their buffers alone.

@@ -143,7 +143,6 @@ type SpillReader struct {
 
 	mu    sync.Mutex
 	at    int64
-	lost  bool // a read was given up: C's position is not known
 	later bool
 }
 
@@ -181,11 +180,6 @@ func (r *SpillReader) Read(p []byte) (int, error) {
 	if r.ctx.Err() != nil {
 		return 0, contextError(r.ctx, "the reading of a spill")
 	}
-	if r.lost {
-		if err := r.seek(r.at); err != nil {
-			return 0, err
-		}
-	}
 	n, err := r.read(p)
 	r.at += int64(n)
 	if err == nil && n == 0 && len(p) > 0 {
@@ -211,8 +205,7 @@ func (r *SpillReader) read(p []byte) (int, error) {
 	out, err := r.h.run(r.ctx, "the reading of a spill", func(reader unsafe.Pointer, done C.WeirCompletion, cErr **C.WeirError) C.WeirStatus {
 		return C.weir_spill_reader_read_async((*C.WeirSpillReader)(reader), C.size_t(n), done, cErr)
 	})
-	if err != nil {
-		r.lost = isContext(err)
+	if err != nil { // if the context's, it is that of all calls: where C's reader is does not matter any more
 		return 0, err
 	}
 	return copyBuffer(p, out.result), nil
@@ -241,29 +234,22 @@ func (r *SpillReader) Seek(offset int64, whence int) (int64, error) {
 }
 
 func (r *SpillReader) seek(to int64) error {
+	if r.ctx.Err() != nil {
+		return contextError(r.ctx, "the reading of a spill")
+	}
 	p, err := r.h.take()
 	if err != nil {
 		return err
 	}
 	defer r.h.put()
-	for { // it waits only for a read that was given up
-		var cErr *C.WeirError
-		status := C.weir_spill_reader_seek((*C.WeirSpillReader)(p), C.uint64_t(to), seekSlice, &cErr)
-		if !notNow(status, cErr) {
-			if err := takeError(status, cErr); err != nil {
-				return err
-			}
-			r.at, r.lost = to, false
-			return nil
-		}
-		if r.ctx.Err() != nil {
-			return contextError(r.ctx, "the reading of a spill")
-		}
+	var cErr *C.WeirError
+	// Only a read that was given up could be in the way, and with it the context has ended.
+	if err := takeError(C.weir_spill_reader_seek((*C.WeirSpillReader)(p), C.uint64_t(to), 0, &cErr), cErr); err != nil {
+		return err
 	}
+	r.at = to
+	return nil
 }
-
-// seekSlice is how many milliseconds a seek waits in C before it looks at its context.
-const seekSlice = 20
 
 // Close frees the reader. Closing again does nothing.
 func (r *SpillReader) Close() error {

@@ -132,6 +132,9 @@ func (s *Subscription) Request(n uint64) error {
 // the log, or else the error that ended the subscription, ErrCancelled after Cancel.
 func (s *Subscription) Next(ctx context.Context) (*Entry, error) {
 	for {
+		if ctx.Err() != nil {
+			return nil, s.contextError(ctx)
+		}
 		if _, err := s.h.take(); err != nil {
 			return nil, err
 		}
@@ -144,9 +147,12 @@ func (s *Subscription) Next(ctx context.Context) (*Entry, error) {
 		case <-s.feed.news:
 		case <-s.feed.over: // from now on next has an answer, unless Close took it
 		case <-ctx.Done():
-			return nil, contextError(ctx, "the wait for an entry of shard "+s.shard)
 		}
 	}
+}
+
+func (s *Subscription) contextError(ctx context.Context) error {
+	return contextError(ctx, "the wait for an entry of shard "+s.shard)
 }
 
 func (s *Subscription) next() (*Entry, error, bool) {

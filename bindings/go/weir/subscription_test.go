@@ -1,6 +1,7 @@
 package weir
 
 import (
+	"context"
 	"errors"
 	"io"
 	"slices"
@@ -62,4 +63,20 @@ func TestSubscriptionHasManyWaiters(t *testing.T) {
 			equal(t, slices.Equal(ids, upTo(c.want)), true)
 		})
 	}
+}
+
+// A context that has ended ends also a loop that need not wait, and nothing is lost.
+func TestSubscriptionObeysItsContext(t *testing.T) {
+	f := onMemory(t)
+	val(f.appender(t).Append(soon(t), newRecord(t, 0, 1)))(t)
+	sub := val(f.tailer(t).Subscribe(2))(t)
+	defer sub.Close()
+	<-sub.feed.over // all was pushed
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err := sub.Next(ended)
+	is(t, err, context.Canceled)
+	entry := val(sub.Next(soon(t)))(t)
+	equal(t, entry.Position(), 1)
+	entry.Release()
 }

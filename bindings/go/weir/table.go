@@ -7,7 +7,6 @@ import "C"
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -266,23 +265,18 @@ func (w *Writer) Delete(ctx context.Context, keys arrow.RecordBatch) (Ack, error
 	if ctx.Err() != nil {
 		return Ack{}, contextError(ctx, "nothing was deleted from shard "+w.shard)
 	}
-	for {
+	c, err := withRoom(ctx, w, func() (*call, error) {
 		c := calls.Get().(*call)
-		err := w.beginDelete(keys, c)
-		if err == nil {
-			if !c.wait(ctx) {
-				return Ack{}, unknownOutcome(ctx, "a deletion was accepted for shard "+w.shard+" and may still become durable")
-			}
-			out, err := c.outcome()
-			return out.ack, err
-		}
-		if !errors.Is(err, ErrBackpressure) {
-			return Ack{}, err
-		}
-		if err := w.waitForRoom(ctx, err.(*Error)); err != nil {
-			return Ack{}, err
-		}
+		return c, w.beginDelete(keys, c)
+	})
+	if err != nil {
+		return Ack{}, err
 	}
+	if !c.wait(ctx) {
+		return Ack{}, unknownOutcome(ctx, "a deletion was accepted for shard "+w.shard+" and may still become durable")
+	}
+	out, err := c.outcome()
+	return out.ack, err
 }
 
 // DeleteAsync begins a delete and returns at once. Like PutAsync, it does not wait for room, and has its place among the puts of the
@@ -315,6 +309,8 @@ func (w *Writer) beginDelete(keys arrow.RecordBatch, c *call) error {
 	}
 	e := w.h.engine
 	token := e.enter(c, nil)
+	putting.enter()
+	defer putting.leave()
 	return e.accepted(c, token, C.weirgo_delete_async(writer, array, schema, e.post, C.uint64_t(token)))
 }
 

@@ -33,6 +33,8 @@ type Writer struct {
 	durable bool
 	epoch   uint64
 	shard   string
+	// maxPending is the limit of WithMaxPendingBytes.
+	maxPending uint64
 
 	closing closing
 	final   atomic.Pointer[writerEnd]
@@ -85,6 +87,8 @@ func OpenWriter(ctx context.Context, s *Session, root, shard string, schema *arr
 		durable: c.durable != 0,
 		epoch:   uint64(C.weir_writer_epoch((*C.WeirWriter)(out.result))),
 		shard:   shard,
+
+		maxPending: uint64(c.max_pending_bytes),
 	}
 	w.table = newTable(w.h, shard, false, schema)
 	watch(w, w.h, w.h.name)
