@@ -2,6 +2,7 @@ package io.weir;
 
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.util.List;
 import java.util.function.Function;
 import org.apache.arrow.c.ArrowArray;
 import org.apache.arrow.c.ArrowArrayStream;
@@ -15,6 +16,7 @@ import org.apache.arrow.vector.complex.AbstractStructVector.ConflictPolicy;
 import org.apache.arrow.vector.complex.StructVector;
 import org.apache.arrow.vector.dictionary.DictionaryProvider;
 import org.apache.arrow.vector.types.pojo.ArrowType;
+import org.apache.arrow.vector.types.pojo.Field;
 import org.apache.arrow.vector.types.pojo.FieldType;
 import org.apache.arrow.vector.types.pojo.Schema;
 
@@ -26,6 +28,7 @@ final class Batches {
   private static final long SCHEMA_N_CHILDREN = 32;
   private static final long SCHEMA_CHILDREN = 40;
   private static final long SCHEMA_DICTIONARY = 48;
+  private static final long SCHEMA_RELEASE = 56;
 
   private static final FieldType STRUCT = FieldType.notNullable(ArrowType.Struct.INSTANCE);
 
@@ -47,12 +50,13 @@ final class Batches {
 
   /** The same of a schema that may have dictionaries. */
   static <T> T withSchema(Schema schema, DictionaryProvider dictionaries, Function<ArrowSchema, T> body) {
+    needDictionaries(schema.getFields(), dictionaries);
     try (ArrowSchema struct = ArrowSchema.allocateNew(own())) {
-      Data.exportSchema(own(), schema, dictionaries, struct);
       try {
+        Data.exportSchema(own(), schema, dictionaries, struct);
         return body.apply(struct);
       } finally {
-        struct.release();
+        discard(struct);
       }
     }
   }
@@ -72,18 +76,31 @@ final class Batches {
 
   /** Exports a batch, zero-copy, to the struct of the scratch. */
   static MemorySegment export(VectorSchemaRoot root, DictionaryProvider dictionaries, Scratch scratch) {
-    scratch.array.set(ValueLayout.JAVA_LONG, ARRAY_RELEASE, 0);
-    BufferAllocator allocator = root.getFieldVectors().isEmpty() ? own() : root.getFieldVectors().getFirst().getAllocator();
-    Data.exportVectorSchemaRoot(allocator, root, dictionaries, ArrowArray.wrap(scratch.array.address()));
-    return scratch.array;
+    return export(root, dictionaries, scratch, null);
   }
 
-  /** The same with its schema, which is to be released. */
+  /** The same with its schema, which is to be released. What fails half-way, for want of memory, is given back. */
   static MemorySegment export(VectorSchemaRoot root, DictionaryProvider dictionaries, Scratch scratch, ArrowSchema schema) {
     scratch.array.set(ValueLayout.JAVA_LONG, ARRAY_RELEASE, 0);
     BufferAllocator allocator = root.getFieldVectors().isEmpty() ? own() : root.getFieldVectors().getFirst().getAllocator();
-    Data.exportVectorSchemaRoot(allocator, root, dictionaries, ArrowArray.wrap(scratch.array.address()), schema);
-    return scratch.array;
+    try {
+      Data.exportVectorSchemaRoot(allocator, root, dictionaries, ArrowArray.wrap(scratch.array.address()), schema);
+      return scratch.array;
+    } catch (Throwable e) {
+      discard(scratch.array);
+      discard(schema);
+      needDictionaries(root.getSchema().getFields(), dictionaries);
+      throw e;
+    }
+  }
+
+  private static void needDictionaries(List<Field> fields, DictionaryProvider dictionaries) {
+    for (Field field : fields) {
+      if (field.getDictionary() != null && (dictionaries == null || dictionaries.lookup(field.getDictionary().getId()) == null)) {
+        throw WeirException.of(Status.INVALID_ARGUMENT, "column \"" + field.getName() + "\" has a dictionary, which was not given with it");
+      }
+      needDictionaries(field.getChildren(), dictionaries);
+    }
   }
 
   /** Imports a batch, which is moved out of the struct. */
@@ -200,6 +217,13 @@ final class Batches {
   static void discard(MemorySegment array) {
     if (array.reinterpret(ARRAY_RELEASE + 8).get(ValueLayout.JAVA_LONG, ARRAY_RELEASE) != 0) {
       ArrowArray.wrap(array.address()).release();
+    }
+  }
+
+  /** As {@link #discard(ArrowArray)}; of null, nothing. */
+  static void discard(ArrowSchema schema) {
+    if (schema != null && address(schema).reinterpret(SchemaMemo.SIZE).get(ValueLayout.JAVA_LONG, SCHEMA_RELEASE) != 0) {
+      schema.release();
     }
   }
 

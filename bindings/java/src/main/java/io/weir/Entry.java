@@ -141,7 +141,7 @@ public final class Entry extends Handle implements AutoCloseable {
   }
 
   /**
-   * One batch of the entry, without copying.
+   * One batch of the entry, without copying. It is not to be changed: its columns may share memory with each other and with other batches.
    *
    * @param index which batch, from 0
    * @param allocator what the batch is accounted to while it lives

@@ -109,7 +109,13 @@ abstract class Handle {
     try (Scratch scratch = Scratch.take()) {
       Completions completions = Completions.current();
       long token = completions.expect(new Completions.Single<>(future, decoder, errors));
-      int status = async.call(handle, completions.completion(scratch, token), scratch.error);
+      int status;
+      try {
+        status = async.call(handle, completions.completion(scratch, token), scratch.error);
+      } catch (Throwable e) { // it did not come to the call
+        completions.forget(token);
+        throw e;
+      }
       if (status != Native.WEIR_STATUS_OK) {
         completions.forget(token);
         future.completeExceptionally(WeirException.take(status, scratch.errorPointer()));

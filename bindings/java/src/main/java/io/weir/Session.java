@@ -13,7 +13,8 @@ import org.apache.arrow.vector.types.pojo.Schema;
  * URL ({@code file:///var/lib/events}, {@code s3://bucket/prefix}, {@code memory://name}) or a path, and a UUID. Any thread may use it.
  *
  * <p>Calls without a timeout wait for ever. On a virtual thread a call that waits leaves its carrier free, and interrupting the thread ends
- * it with {@link CancelledException}; on any other thread it is one call into the library.
+ * it with {@link CancelledException}, or with {@link OutcomeUnknownException} where something was accepted that still may become durable; on any
+ * other thread it is one call into the library.
  */
 public final class Session extends Shards implements AutoCloseable {
   Session(MemorySegment pointer) {

@@ -194,15 +194,16 @@ public final class Weir {
         ArrowSchema schema = ArrowSchema.allocateNew(allocator);
         Arena arena = Arena.ofConfined();
         Scratch scratch = Scratch.take()) {
-      Data.exportVector(allocator, column, null, array, schema);
       try {
+        Data.exportVector(allocator, column, null, array, schema);
         MemorySegment out = arena.allocate(ValueLayout.JAVA_INT, Math.max(count, 1));
         MemorySegment values = MemorySegment.ofAddress(array.memoryAddress());
         MemorySegment type = MemorySegment.ofAddress(schema.memoryAddress());
         scratch.check(Native.weir_bucket_of(values, type, buckets, out, count, scratch.error));
         return out.asSlice(0, 4L * count).toArray(ValueLayout.JAVA_INT);
       } finally {
-        schema.release();
+        Batches.discard(array); // if it did not come to the call
+        Batches.discard(schema);
       }
     }
   }

@@ -2,10 +2,12 @@ package io.weir;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.function.Consumer;
 import org.apache.arrow.memory.BufferAllocator;
 import org.apache.arrow.memory.OutOfMemoryException;
 import org.apache.arrow.vector.BigIntVector;
@@ -194,6 +196,41 @@ class BatchTest {
     try (id) {
       assertEquals(100, id.getValueCount());
       assertEquals(104L, id.getObject(99));
+    }
+  }
+
+  /** Whatever of an export's structs does not fit any more, its allocator has back what it had. */
+  @Test
+  void anExportThatDoesNotFitLeavesNothingBehind() {
+    try (Writer writer = f.writer()) {
+      leavesNothing(writer::put);
+    }
+    try (Writer writer = f.writer()) {
+      leavesNothing(root -> writer.putAsync(root).join());
+    }
+  }
+
+  private void leavesNothing(Consumer<VectorSchemaRoot> write) {
+    try (BufferAllocator small = f.allocator.newChildAllocator("small", 0, Long.MAX_VALUE)) {
+      try (VectorSchemaRoot root = VectorSchemaRoot.create(Fixture.SCHEMA, small)) {
+        root.allocateNew();
+        ((BigIntVector) root.getVector("id")).setSafe(0, 1);
+        root.setRowCount(1);
+        long held = small.getAllocatedMemory();
+        int refused = 0;
+        for (long more = 64; ; more += 8) { // below that, it is arrow-java's own copy of the root that does not fit, and leaks
+          small.setLimit(held + more);
+          try {
+            write.accept(root);
+            break;
+          } catch (OutOfMemoryException e) {
+            refused++;
+            assertEquals(held, small.getAllocatedMemory(), "with room for " + more);
+          }
+        }
+        assertTrue(refused > 10, refused + " exports did not fit");
+      }
+      Fixture.eventually(0, small::getAllocatedMemory, "bytes of the batch"); // which the library may have had last
     }
   }
 

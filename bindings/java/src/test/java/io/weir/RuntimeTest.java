@@ -22,6 +22,7 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
+import org.apache.arrow.c.ArrowArrayStream;
 import org.apache.arrow.c.ArrowSchema;
 import org.apache.arrow.c.CDataDictionaryProvider;
 import org.apache.arrow.c.Data;
@@ -332,6 +333,21 @@ class RuntimeTest {
     assertInstanceOf(NotFoundException.class, e.getCause());
     assertNotSame(e, e.getCause());
     assertEquals(e.getMessage(), e.getCause().getMessage());
+  }
+
+  /** A call that fails in the binding leaves nothing expected: the thread and the queue end as ever, which the fixture checks. */
+  @Test
+  void aCallThatDoesNotReachTheLibraryIsForgotten() {
+    Fixture.eventually(0, () -> threads("weir-completions"), "threads");
+    try (Writer writer = f.writer()) {
+      ArrowArrayStream stream = f.stream(0, 1, 10);
+      stream.release();
+      stream.close();
+      assertThrows(RuntimeException.class, () -> writer.putStreamAsync(stream));
+      writer.flushAsync().join();
+    }
+    f.session.close();
+    Fixture.eventually(0, () -> threads("weir-completions"), "threads");
   }
 
   // ---- The process ----

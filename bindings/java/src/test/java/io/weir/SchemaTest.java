@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.util.List;
 import java.util.Map;
+import java.util.UUID;
 import java.util.function.Consumer;
 import java.util.function.Function;
 import org.apache.arrow.c.ArrowSchema;
@@ -256,11 +257,22 @@ class SchemaTest {
         assertEquals(1, writer.put(encoded, good).sequence());
         assertRefused(() -> writer.put(encoded, bad), "d");
         assertRefused(() -> writer.put(plain), "d");
+        assertThrows(InvalidArgumentException.class, () -> writer.put(encoded)); // without its dictionaries
         assertEquals(2, writer.put(encoded, good).sequence());
       }
       try (Writer writer = f.session.openWriter(f.root(), Fixture.SHARD, plain.getSchema(), Rows.logOnly())) {
         assertRefused(() -> writer.put(encoded, good), "d");
+        assertThrows(InvalidArgumentException.class, () -> writer.put(encoded));
+        assertThrows(InvalidArgumentException.class, () -> writer.put(encoded, new DictionaryProvider.MapDictionaryProvider()));
         assertEquals(1, writer.put(plain).sequence());
+      }
+      assertThrows(
+          InvalidArgumentException.class, () -> f.session.openWriter(f.root(), Fixture.SHARD, encoded.getSchema(), Rows.logOnly()));
+      assertInstanceOf(
+          InvalidArgumentException.class,
+          WriterBehaviours.failure(f.session.openWriterAsync(f.root(), Fixture.SHARD, encoded.getSchema(), Rows.logOnly())));
+      try (Writer writer = f.session.openWriter(f.root(), UUID.randomUUID(), Fixture.SCHEMA, Rows.keyed())) {
+        assertThrows(WeirException.class, () -> writer.delete(encoded));
       }
     }
   }
