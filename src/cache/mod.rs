@@ -179,9 +179,9 @@ impl Cache {
         Some(found)
     }
 
-    /// Whether calls of the backend may block the thread that polls them, because it is not ours.
+    /// Whether calls of the backend may block the thread that polls them.
     pub(crate) fn may_block(&self) -> bool {
-        self.0.backend.as_ref().is_some_and(|backend| !backend.is_immediate())
+        self.0.backend.as_ref().is_some_and(|backend| backend.may_block())
     }
 
     pub(crate) async fn get_as<A: Access>(&self, key: Key<'_>, access: &A) -> Option<A::Wanted> {

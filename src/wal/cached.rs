@@ -274,3 +274,66 @@ const ABSENT: &str = "absent";
 fn absent() -> Error {
     err!(NotFound, "the entry is not there").with_u64(ABSENT, 1)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wal::entry::{BatchEncoder, Compression, EntryId, assemble};
+    use arrow_array::{ArrayRef, Int64Array, RecordBatch};
+    use arrow_schema::{DataType, Field, Schema};
+
+    /// An entry of one batch, with weir's trailer or, as others' entries are, without.
+    fn cached(trailer: bool) -> CachedEntry {
+        let schema = Arc::new(Schema::new(vec![Field::new("id", DataType::Int64, false)]));
+        let batch = RecordBatch::try_new(Arc::clone(&schema), vec![Arc::new(Int64Array::from(vec![1, 2, 3])) as ArrayRef]).unwrap();
+        let encoder = BatchEncoder::new(&schema, Compression::None).unwrap();
+        let encoded = encoder.encode(&batch).unwrap();
+        let entry = assemble(&encoder.preamble(3, None).unwrap(), [&encoded], EntryId([7; 16]));
+        let mut object = entry.parts.concat();
+        if !trailer {
+            // Behind the end-of-stream mark.
+            let end = object.windows(8).position(|bytes| bytes == [255, 255, 255, 255, 0, 0, 0, 0]).unwrap() + 8;
+            object.truncate(end);
+        }
+        let object = Bytes::from(object);
+        let entry = entry::decode("test", 9, object.clone(), &mut SchemaCache::default()).unwrap();
+        assert_eq!(entry.id.is_some(), trailer);
+        CachedEntry::new(5, entry, object, Duration::from_secs(1000))
+    }
+
+    /// No bit of the object, the shard, the position, the time or the checksum goes unnoticed.
+    #[test]
+    fn bytes_that_are_damaged_are_no_entry() {
+        for trailer in [true, false] {
+            let whole = cached(trailer).encode().unwrap();
+            let again = CachedEntry::decode(whole.clone()).unwrap();
+            assert_eq!((again.shard, again.entry.position, again.read_at), (5, 9, Duration::from_secs(1000)));
+            assert!(again.is(&cached(trailer)));
+            assert!(Position(5, 9).accepts(&again) && !Position(5, 10).accepts(&again) && !Position(6, 9).accepts(&again));
+            for bit in 0..whole.len() * 8 {
+                let mut damaged = whole.to_vec();
+                damaged[bit / 8] ^= 1 << (bit % 8);
+                assert!(CachedEntry::decode(damaged.into()).is_err(), "bit {bit} of {}", whole.len());
+            }
+            for len in 0..whole.len() {
+                assert!(CachedEntry::decode(whole.slice(..len)).is_err(), "{len} bytes of {}", whole.len());
+            }
+        }
+    }
+
+    #[test]
+    fn what_vouches_for_a_shard_is_whole_and_of_that_shard() {
+        let whole = Seen { shard: 5, moment: 9, since: Duration::from_secs(7) }.encode().unwrap();
+        let again = Seen::decode(whole.clone()).unwrap();
+        assert_eq!((again.shard, again.moment, again.since), (5, 9, Duration::from_secs(7)));
+        assert!(Moment(5, 9).accepts(&again) && !Moment(5, 8).accepts(&again) && !Moment(4, 9).accepts(&again));
+        for bit in 0..whole.len() * 8 {
+            let mut damaged = whole.to_vec();
+            damaged[bit / 8] ^= 1 << (bit % 8);
+            assert!(Seen::decode(damaged.into()).is_err());
+        }
+        let entry = cached(true).encode().unwrap();
+        assert!(Seen::decode(entry).is_err() && Seen::decode(Bytes::from_static(b"1")).is_err());
+        assert!(CachedEntry::decode(whole).is_err());
+    }
+}
