@@ -126,7 +126,14 @@ impl WeirSnapshotOptions {
         // SAFETY: the same.
         let (primary_key, indexes) =
             unsafe { (primary_key(self.primary_key, self.primary_key_len)?, indexes(self.indexes, self.indexes_len)?) };
-        Ok(SnapshotOptions { schema, primary_key, indexes, max_bytes: self.max_bytes, wal: flag("wal", self.wal)? })
+        Ok(SnapshotOptions {
+            schema,
+            primary_key,
+            indexes,
+            max_bytes: self.max_bytes,
+            wal: flag("wal", self.wal)?,
+            ..SnapshotOptions::default()
+        })
     }
 }
 
