@@ -108,6 +108,7 @@ fn a_loader_that_fails_lets_the_next_one_load() {
     }
 }
 
+/// PITFALLS K1.
 #[test]
 fn a_loader_that_is_cancelled_lets_the_next_one_load() {
     for cache in caches() {
@@ -119,6 +120,7 @@ fn a_loader_that_is_cancelled_lets_the_next_one_load() {
     }
 }
 
+/// PITFALLS K1.
 #[test]
 fn a_loader_that_panics_lets_the_next_one_load() {
     for cache in caches() {
@@ -137,7 +139,7 @@ fn a_loader_that_panics_lets_the_next_one_load() {
     }
 }
 
-/// Loaders may use the cache; one that asks for its own key would wait for itself.
+/// PITFALLS K1: loaders may use the cache; one that asks for its own key would wait for itself.
 #[test]
 fn a_loader_may_ask_for_other_keys_and_not_for_its_own() {
     for cache in caches() {

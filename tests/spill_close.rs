@@ -13,8 +13,8 @@ use support::{Fault, FaultStore, Gate, Op, Sim, now};
 use weir::error::ErrorKind;
 use weir::session::Session;
 use weir::spill::{Spill, SpillBackend, SpillConfig, SpillOptions, SpillStore, SpillWriter};
-use weir::store::memory::MemoryBackend;
 use weir::store::Store;
+use weir::store::memory::MemoryBackend;
 
 const PART: usize = 8 << 20;
 const AGE: Duration = Duration::from_secs(24 * 60 * 60);

@@ -7,10 +7,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use weir::ffi::cache::{
-    WeirCache, WeirCacheKey, WeirCacheOptions, weir_cache_free, weir_cache_get, weir_cache_get_or_insert, weir_cache_insert,
-    weir_cache_new, weir_cache_options_init,
+    WeirCache, WeirCacheKey, WeirCacheOptions, weir_cache_free, weir_cache_get, weir_cache_insert, weir_cache_new, weir_cache_options_init,
 };
-use weir::ffi::cache_backend::{WeirCacheLoader, WeirCacheReply, weir_cache_reply_bytes};
+use weir::ffi::cache_loader::{WeirCacheLoader, weir_cache_get_or_insert};
+use weir::ffi::cache_reply::{WeirCacheReply, weir_cache_reply_bytes};
 use weir::ffi::cache_value::{WeirCacheValue, weir_cache_value_data, weir_cache_value_free, weir_cache_value_len};
 use weir::ffi::error::WeirError;
 

@@ -18,6 +18,7 @@ use crate::error::Result;
 /// 5. `invalidate_prefix` removes the entries whose prefix begins with the bytes given, and no others; no bytes: all. They are gone
 ///    when it is done.
 /// 6. `clear` removes all entries. They are gone when it is done.
+///    Both also concern insertions whose future was dropped before: these must not take effect afterwards.
 /// 7. Counts are right or unknown (`None`), which 0 does not say.
 /// 8. A value that was handed out stays whole after its entry is replaced or removed.
 /// 9. All functions may be called from any thread at once; a `get` sees one insertion whole or another.
@@ -29,6 +30,11 @@ pub trait CacheBackend: Send + Sync + 'static {
 
     /// Whether [`Self::get_now`] answers, and the other functions are done when their futures are first polled, without blocking.
     fn is_immediate(&self) -> bool {
+        false
+    }
+
+    /// Whether its functions may block the thread that polls their futures, because others wrote them.
+    fn may_block(&self) -> bool {
         false
     }
 

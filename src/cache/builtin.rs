@@ -29,7 +29,7 @@ use std::sync::Arc;
 use super::backend::{CacheBackend, Pressure};
 use super::key::{Key, OwnedKey};
 use super::value::Value;
-use super::weighed::Weighed;
+use super::weighed::{Removed, Weighed};
 use crate::env::BoxFuture;
 use crate::error::Result;
 
@@ -119,48 +119,51 @@ impl Builtin {
 
     fn put(&self, key: Key<'_>, value: Value) {
         let capacity = self.capacity();
+        // Before the lock, so that it is dropped after it.
+        let mut removed = Removed::new();
         let _writer = self.writers[self.hasher.hash_one(key) as usize % WRITERS].lock();
         if let Some(bytes) = value.as_bytes()
             && plain_weight(key, bytes.len()).saturating_mul(SMALL * self.plain.num_shards() as u64) <= capacity
         {
-            self.weighed.remove(key);
-            self.put_small(key, bytes, capacity);
+            self.weighed.remove(key, &mut removed);
+            self.put_small(key, bytes, capacity, &mut removed);
         } else if Weighed::weight(key, &value) > capacity {
             // Neither it nor what it was to replace.
-            self.remove(key);
+            self.plain.remove(&key);
+            self.weighed.remove(key, &mut removed);
             self.refused.fetch_add(1, Ordering::Relaxed);
         } else {
             self.plain.remove(&key);
-            self.put_weighed(key, value, capacity);
+            self.put_weighed(key, value, capacity, &mut removed);
         }
     }
 
-    fn put_small(&self, key: Key<'_>, bytes: &Arc<[u8]>, capacity: u64) {
+    fn put_small(&self, key: Key<'_>, bytes: &Arc<[u8]>, capacity: u64, removed: &mut Removed) {
         let weight = plain_weight(key, bytes.len());
         if self.weighed.used() > capacity / 2 {
             // The other part has more than its half: what is lacking here is taken from there. Shards fill unevenly, so some of
             // them evict before all have their fill.
             let wanted = (self.plain.weight() + weight) * 5 / 4;
-            self.evict_weighed(capacity.saturating_sub(wanted).max(capacity / 2));
+            self.evict_weighed(capacity.saturating_sub(wanted).max(capacity / 2), removed);
             self.divide(capacity);
         }
         self.plain.insert(OwnedKey::from(key), Arc::clone(bytes));
     }
 
-    fn put_weighed(&self, key: Key<'_>, value: Value, capacity: u64) {
+    fn put_weighed(&self, key: Key<'_>, value: Value, capacity: u64, removed: &mut Removed) {
         let weight = Weighed::weight(key, &value);
-        self.weighed.insert(key, value, || {
+        self.weighed.insert(key, value, removed, |removed| {
             if self.weighed.used() > capacity / 2 {
                 let limit = capacity.saturating_sub(self.plain.weight()).max(capacity / 2);
                 // One that is larger than half makes room in both parts.
-                self.evict_weighed(limit.max(weight));
+                self.evict_weighed(limit.max(weight), removed);
             }
             self.divide(capacity);
         });
     }
 
-    fn evict_weighed(&self, limit: u64) {
-        self.evictions.fetch_add(self.weighed.shrink_to(limit), Ordering::Relaxed);
+    fn evict_weighed(&self, limit: u64, removed: &mut Removed) {
+        self.evictions.fetch_add(self.weighed.shrink_to(limit, removed), Ordering::Relaxed);
     }
 
     /// Gives the small values what the others do not use.
@@ -175,14 +178,10 @@ impl Builtin {
         }
     }
 
-    fn remove(&self, key: Key<'_>) {
-        self.plain.remove(&key);
-        self.weighed.remove(key);
-    }
-
     fn remove_if(&self, doomed: impl Fn(Key<'_>) -> bool) {
         self.plain.retain(|key, _| !doomed(key.as_key()));
-        self.weighed.remove_if(doomed);
+        let mut removed = Removed::new();
+        self.weighed.remove_if(doomed, &mut removed);
         self.divide(self.capacity());
     }
 
@@ -249,9 +248,10 @@ impl CacheBackend for Builtin {
     }
 
     fn set_capacity(&self, bytes: u64) {
+        let mut removed = Removed::new();
         self.capacity.store(bytes, Ordering::Release);
         if self.used() > bytes {
-            self.evict_weighed(bytes.saturating_sub(self.plain.weight()).max(bytes / 2));
+            self.evict_weighed(bytes.saturating_sub(self.plain.weight()).max(bytes / 2), &mut removed);
         }
         self.divide(bytes);
     }

@@ -8,6 +8,7 @@ use arrow_array::builder::{Int64Builder, StringBuilder};
 use arrow_array::{ArrayRef, RecordBatch};
 use arrow_schema::{DataType, Field, Schema};
 use bytes::Bytes;
+use futures_util::FutureExt;
 use futures_util::future::{Either, select};
 
 use super::backend::CacheBackend;
@@ -238,7 +239,19 @@ fn clearing(backend: &Backend) -> Checked {
     (0..50).try_for_each(|n: u8| expect_miss(backend, key(&[n], b"k")))?;
     block_on(backend.clear())?;
     put_bytes(backend, key(b"after", b"k"), b"v")?;
-    expect_bytes(backend, key(b"after", b"k"), b"v")
+    expect_bytes(backend, key(b"after", b"k"), b"v")?;
+    // What was begun and given up takes effect before or not at all.
+    let value = Value::bytes(&b"late"[..]);
+    for clears in [true, false] {
+        let begun = backend.insert(key(b"late", b"k"), value.clone(), value.size()).now_or_never();
+        begun.transpose()?;
+        let removal = if clears { backend.clear() } else { backend.invalidate_prefix(b"late") };
+        block_on(removal)?;
+        expect_miss(backend, key(b"late", b"k"))?;
+        put_bytes(backend, key(b"after", b"it"), b"v")?;
+        expect_miss(backend, key(b"late", b"k"))?;
+    }
+    Ok(())
 }
 
 fn counts(backend: &Backend) -> Checked {

@@ -7,11 +7,15 @@
 //! An invalidation takes the loads that it concerns off the list: who comes after it loads anew, and what a load brings that began
 //! before is not stored (PITFALLS K4). A value that is just being stored is waited for, and removed with the rest (PITFALLS K3); its
 //! load stays on the list until that is done, so that every invalidation meanwhile waits for it.
+//!
+//! Loaders may use the cache, and wait for others' loads. One that would thereby wait for itself, also by way of others, is refused:
+//! who waits for whom is noted, over all caches.
 
 use std::cell::RefCell;
 use std::future::Future;
 use std::hash::BuildHasher;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use hashbrown::HashMap;
 use parking_lot::Mutex;
@@ -32,6 +36,8 @@ pub(super) struct Flights {
 
 /// One load.
 pub(super) struct Flight {
+    /// No other load of this process has it.
+    id: u64,
     state: Mutex<State>,
     changed: Notify,
 }
@@ -54,21 +60,23 @@ pub(super) enum Joined {
     /// Nobody loads it: the caller does.
     Lead(Lead),
     /// Somebody does.
-    Wait(Arc<Flight>),
+    Wait(Waiting),
 }
 
 impl Flights {
     /// # Errors
-    /// `WouldDeadlock` if it is the load of this key that asks for it.
+    /// `WouldDeadlock` if it is the load of this key that asks for it, or one that this one waits for.
     pub fn join(self: &Arc<Self>, key: Key<'_>) -> Result<Joined> {
         let mut shard = self.shard(key).lock();
         if let Some(flight) = shard.get(&key) {
-            if is_leading(flight) {
-                bail!(WouldDeadlock, "the loader of the key {key} asks the cache for that key, and would wait for itself");
-            }
-            return Ok(Joined::Wait(Arc::clone(flight)));
+            return match Waiting::on(flight) {
+                Some(waiting) => Ok(Joined::Wait(waiting)),
+                None => bail!(WouldDeadlock, "a loader asks the cache for the key {key}, whose loader is itself or waits for it"),
+            };
         }
-        let flight = Arc::new(Flight { state: Mutex::new(State::Loading), changed: Notify::new() });
+        static IDS: AtomicU64 = AtomicU64::new(0);
+        let id = IDS.fetch_add(1, Ordering::Relaxed);
+        let flight = Arc::new(Flight { id, state: Mutex::new(State::Loading), changed: Notify::new() });
         let key = OwnedKey::from(key);
         shard.insert(key.clone(), Arc::clone(&flight));
         Ok(Joined::Lead(Lead { flights: Arc::clone(self), key, flight }))
@@ -104,16 +112,63 @@ impl Flights {
     }
 }
 
-impl Flight {
+/// Which loads wait for which, because their loaders do: who, and for whom. Only loaders that wait are in it, so it is short.
+static WAITS: Mutex<Vec<(u64, u64)>> = Mutex::new(Vec::new());
+
+/// A wait for another's load.
+pub(super) struct Waiting {
+    flight: Arc<Flight>,
+    /// The loads whose loaders wait with it.
+    loads: Vec<u64>,
+}
+
+impl Waiting {
+    /// `None` if one of the loads that this thread is in would wait for itself. Looking and noting are one step: of those who would
+    /// close a ring at the same time, one does not.
+    fn on(flight: &Arc<Flight>) -> Option<Self> {
+        let loads = LEADING.try_with(|leading| leading.borrow().clone()).unwrap_or_default();
+        if !loads.is_empty() {
+            let mut waits = WAITS.lock();
+            let (mut reached, mut next) = (vec![flight.id], 0);
+            while let Some(id) = reached.get(next).copied() {
+                if loads.contains(&id) {
+                    return None;
+                }
+                let further = waits.iter().filter(|(who, whom)| *who == id && !reached.contains(whom));
+                let further: Vec<u64> = further.map(|(_, whom)| *whom).collect();
+                reached.extend(further);
+                next += 1;
+            }
+            waits.extend(loads.iter().map(|load| (*load, flight.id)));
+        }
+        Some(Self { flight: Arc::clone(flight), loads })
+    }
+
     /// The value that the load brings; `None` if it brings none.
     pub async fn landing(&self) -> Option<Value> {
-        self.wait_while(|state| matches!(state, State::Loading | State::Overtaken | State::Storing)).await;
-        match &*self.state.lock() {
+        self.flight.wait_while(|state| matches!(state, State::Loading | State::Overtaken | State::Storing)).await;
+        match &*self.flight.state.lock() {
             State::Landed(value) => Some(value.clone()),
             _ => None,
         }
     }
+}
 
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        if self.loads.is_empty() {
+            return;
+        }
+        let mut waits = WAITS.lock();
+        for load in &self.loads {
+            if let Some(at) = waits.iter().position(|wait| *wait == (*load, self.flight.id)) {
+                waits.swap_remove(at);
+            }
+        }
+    }
+}
+
+impl Flight {
     async fn wait_while(&self, pending: impl Fn(&State) -> bool) {
         loop {
             let changed = self.changed.notified();
@@ -210,19 +265,15 @@ impl Loading {
 
 thread_local! {
     /// The loads whose loaders this thread is in.
-    static LEADING: RefCell<Vec<*const Flight>> = const { RefCell::new(Vec::new()) };
-}
-
-fn is_leading(flight: &Arc<Flight>) -> bool {
-    LEADING.try_with(|leading| leading.borrow().contains(&Arc::as_ptr(flight))).unwrap_or(false)
+    static LEADING: RefCell<Vec<u64>> = const { RefCell::new(Vec::new()) };
 }
 
 /// Being in the loader of a load.
 struct Leading;
 
 impl Leading {
-    fn enter(flight: &Arc<Flight>) -> Self {
-        let _ = LEADING.try_with(|leading| leading.borrow_mut().push(Arc::as_ptr(flight)));
+    fn enter(flight: &Flight) -> Self {
+        let _ = LEADING.try_with(|leading| leading.borrow_mut().push(flight.id));
         Self
     }
 }

@@ -10,7 +10,8 @@
 //! * When an invalidation or clear has succeeded, nothing that was inserted or began to load before it is there (PITFALLS K3, K4).
 //! * A value comes out as the type that it went in as (PITFALLS K2).
 //! * A backend that fails, answers too late or gives garbage is a miss, which is counted and logged: never an error of a read.
-//!   Invalidations are another matter: one that failed says so.
+//!   Invalidations are another matter: one that failed says so. So is what a program put there itself: a value of another type than
+//!   a load wants is an error of that load, but for the loads of weir's own.
 //! * A cache of capacity 0 is off: it holds nothing, and loaders run without regard to each other.
 
 mod backend;
@@ -19,6 +20,7 @@ pub mod conformance;
 mod flight;
 mod footprint;
 mod key;
+mod ledger;
 mod stats;
 mod value;
 mod view;
@@ -211,17 +213,17 @@ impl Cache {
         Some(found)
     }
 
-    /// [`Self::peek_now`] for any backend.
+    /// [`Self::peek_now`] for any backend; what cannot be used is counted.
     pub(crate) async fn peek<A: Access>(&self, key: Key<'_>, access: &A) -> Option<A::Wanted> {
         let value = self.lookup(key).await?;
-        let found = access.open(&value).ok().flatten()?;
+        let found = self.open(&value, access).ok().flatten()?;
         self.count(true);
         Some(found)
     }
 
-    /// Whether calls of the backend may block the thread that polls them, because it is not ours.
+    /// Whether calls of the backend may block the thread that polls them.
     pub(crate) fn may_block(&self) -> bool {
-        self.0.backend.as_ref().is_some_and(|backend| !backend.is_immediate())
+        self.0.backend.as_ref().is_some_and(|backend| backend.may_block())
     }
 
     pub(crate) async fn get_as<A: Access>(&self, key: Key<'_>, access: &A) -> Option<A::Wanted> {
@@ -246,7 +248,8 @@ impl Cache {
     /// from another call's loader. Of calls at the same time, one runs its loader.
     ///
     /// # Errors
-    /// The loader's own; `InvalidArgument` if the key is too long; `WouldDeadlock` if the loader asks for the same key.
+    /// The loader's own; `InvalidArgument` if the key is too long; `WouldDeadlock` if the loader asks for the same key, or for one
+    /// whose loader waits for this one.
     pub async fn get_or_insert(&self, key: Key<'_>, loader: impl Future<Output = Result<Value>>) -> Result<(Value, bool)> {
         self.get_or_load(key, &Raw, |_| loader).await
     }
@@ -258,33 +261,23 @@ impl Cache {
         F: Future<Output = Result<A::Wanted>>,
     {
         key.check()?;
-        let Some(backend) = &self.0.backend else {
-            self.count(false);
-            return Ok((self.timed(loader(Loading::alone())).await?, false));
-        };
-        if let Some(found) = backend.get_now(key)
-            && let Some(found) = found.map(|value| self.open(&value, access)).transpose()?.flatten()
-        {
+        if let Some(found) = self.peek_now(key, access) {
+            return Ok((found, true));
+        }
+        while !self.is_off() {
+            let waiting = match self.0.flights.join(key)? {
+                Joined::Lead(lead) => return self.load(key, access, loader, lead).await,
+                Joined::Wait(waiting) => waiting,
+            };
+            let Some(value) = waiting.landing().await else { continue };
+            let Some(found) = self.open(&value, access)? else { break };
+            count(&self.0.recorder.joined);
             self.count(true);
             return Ok((found, true));
         }
-        loop {
-            let lead = match self.0.flights.join(key)? {
-                Joined::Lead(lead) => lead,
-                Joined::Wait(flight) => match flight.landing().await {
-                    Some(value) => match self.open(&value, access)? {
-                        Some(found) => {
-                            count(&self.0.recorder.joined);
-                            self.count(true);
-                            return Ok((found, true));
-                        }
-                        None => bail!(Internal, "the value that was loaded for the key {key} cannot be opened"),
-                    },
-                    None => continue,
-                },
-            };
-            return self.load(key, access, loader, lead).await;
-        }
+        // There is no cache, or what another one loaded under the key is nothing that we can use.
+        self.count(false);
+        Ok((self.timed(loader(Loading::alone())).await?, false))
     }
 
     /// Leads the load of `key`.
@@ -330,6 +323,13 @@ impl Cache {
         let Some(backend) = &self.0.backend else { return Ok(()) };
         self.0.flights.overtake(|key| key.is_under(prefix)).await;
         self.within("invalidate_prefix", || backend.invalidate_prefix(prefix)).await
+    }
+
+    /// [`Self::invalidate_prefix`] for the sake of a read, which does not fail if that does.
+    pub(crate) async fn forget_prefix(&self, prefix: &[u8]) {
+        if let Err(error) = self.invalidate_prefix(prefix).await {
+            self.degrade(&error);
+        }
     }
 
     /// Removes all entries. When it succeeds they are gone, and loaders that run put none back.
@@ -424,11 +424,12 @@ impl Cache {
         if hit { self.0.recorder.hit() } else { self.0.recorder.miss() }
     }
 
-    /// What the value is to the caller; `None`, and counted, if that cannot be told of its bytes.
+    /// What the value is to the caller; counted if it is nothing that the caller can use.
     fn open<A: Access>(&self, value: &Value, access: &A) -> Result<Option<A::Wanted>> {
         let opened = access.open(value);
-        if !matches!(opened, Ok(Some(_))) {
-            count(&self.0.recorder.unusable);
+        if !matches!(opened, Ok(Some(_))) && (count(&self.0.recorder.unusable) + 1).is_power_of_two() {
+            let so_far = self.0.recorder.unusable.load(Ordering::Relaxed);
+            tracing::warn!(so_far, "a cached value is of another type or key than was asked for, or damaged, and is not used");
         }
         opened
     }

@@ -18,18 +18,26 @@ pub trait CacheKey {
 
     /// The key within the view's prefix.
     fn key(&self) -> Cow<'_, [u8]>;
+
+    /// Whether `value` is what was put under this key, where values can tell. One that is not is a miss: a backend may confuse them.
+    fn accepts(&self, value: &Self::Value) -> bool {
+        let _ = value;
+        true
+    }
 }
 
 /// The entries of a cache with one prefix and one type of keys.
 pub struct View<K> {
     cache: Cache,
     prefix: Arc<[u8]>,
+    /// A value of another type is a miss, also where one is loaded.
+    lenient: bool,
     keys: PhantomData<fn(K)>,
 }
 
 impl<K> Clone for View<K> {
     fn clone(&self) -> Self {
-        Self { cache: self.cache.clone(), prefix: Arc::clone(&self.prefix), keys: PhantomData }
+        Self { cache: self.cache.clone(), prefix: Arc::clone(&self.prefix), lenient: self.lenient, keys: PhantomData }
     }
 }
 
@@ -39,16 +47,23 @@ impl<K> std::fmt::Debug for View<K> {
     }
 }
 
-struct Typed<T>(PhantomData<T>);
+/// The value of `key`, of its type.
+struct Typed<'k, K> {
+    key: &'k K,
+    lenient: bool,
+}
 
-impl<T: Cached> Access for Typed<T> {
-    type Wanted = Arc<T>;
+impl<K: CacheKey> Access for Typed<'_, K> {
+    type Wanted = Arc<K::Value>;
 
-    fn open(&self, value: &Value) -> Result<Option<Arc<T>>> {
-        value.decode()
+    fn open(&self, value: &Value) -> Result<Option<Arc<K::Value>>> {
+        match value.decode::<K::Value>() {
+            Err(_) if self.lenient => Ok(None),
+            opened => Ok(opened?.filter(|value| self.key.accepts(value))),
+        }
     }
 
-    fn wrap(&self, loaded: &Arc<T>) -> Value {
+    fn wrap(&self, loaded: &Arc<K::Value>) -> Value {
         Value::object(Arc::clone(loaded))
     }
 }
@@ -56,7 +71,13 @@ impl<T: Cached> Access for Typed<T> {
 impl<K: CacheKey> View<K> {
     /// The entries of `cache` under `prefix`.
     pub fn new(cache: Cache, prefix: impl Into<Arc<[u8]>>) -> Self {
-        Self { cache, prefix: prefix.into(), keys: PhantomData }
+        Self { cache, prefix: prefix.into(), lenient: false, keys: PhantomData }
+    }
+
+    /// The same for weir's own values, which nobody else has any business with: one of another type is a fault of the backend's, and a
+    /// miss for loads, too.
+    pub(crate) fn lenient(cache: Cache, prefix: impl Into<Arc<[u8]>>) -> Self {
+        Self { lenient: true, ..Self::new(cache, prefix) }
     }
 
     /// The cache.
@@ -67,17 +88,17 @@ impl<K: CacheKey> View<K> {
 
     /// The value under `key`.
     pub async fn get(&self, key: &K) -> Option<Arc<K::Value>> {
-        self.cache.get_as(self.of(&key.key()), &Typed(PhantomData)).await
+        self.cache.get_as(self.of(&key.key()), &self.typed(key)).await
     }
 
     /// The value under `key`; that there is none is not counted, as the caller will ask again.
     pub(crate) async fn peek(&self, key: &K) -> Option<Arc<K::Value>> {
-        self.cache.peek(self.of(&key.key()), &Typed(PhantomData)).await
+        self.cache.peek(self.of(&key.key()), &self.typed(key)).await
     }
 
     /// [`Self::peek`] where the backend answers at once.
     pub(crate) fn peek_now(&self, key: &K) -> Option<Arc<K::Value>> {
-        self.cache.peek_now(self.of(&key.key()), &Typed(PhantomData))
+        self.cache.peek_now(self.of(&key.key()), &self.typed(key))
     }
 
     /// Puts `value` under `key`.
@@ -104,7 +125,7 @@ impl<K: CacheKey> View<K> {
     where
         F: Future<Output = Result<Arc<K::Value>>>,
     {
-        self.cache.get_or_load(self.of(&key.key()), &Typed(PhantomData), loader).await
+        self.cache.get_or_load(self.of(&key.key()), &self.typed(key), loader).await
     }
 
     /// Removes all entries whose prefix begins with the view's, of whatever type.
@@ -113,6 +134,15 @@ impl<K: CacheKey> View<K> {
     /// As [`Cache::invalidate_prefix`].
     pub async fn invalidate(&self) -> Result<()> {
         self.cache.invalidate_prefix(&self.prefix).await
+    }
+
+    /// [`Self::invalidate`] for the sake of a read, which does not fail if that does.
+    pub(crate) async fn forget(&self) {
+        self.cache.forget_prefix(&self.prefix).await;
+    }
+
+    fn typed<'k>(&self, key: &'k K) -> Typed<'k, K> {
+        Typed { key, lenient: self.lenient }
     }
 
     fn of<'a>(&'a self, key: &'a [u8]) -> Key<'a> {

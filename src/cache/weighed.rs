@@ -3,10 +3,12 @@
 //! It counts each allocation once, for as long as an entry of it holds it (PITFALLS K6), and has one budget over all its shards, so
 //! that a shard's share refuses nothing (PITFALLS K5). What was not asked for since it was last considered goes first, the oldest
 //! before others (CLOCK).
+//!
+//! A value may run its owner's code when it is let go of, which may use the cache. So values that are removed are handed to the caller,
+//! as [`Removed`], to be dropped when no lock is held.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::hash::BuildHasher;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use hashbrown::HashTable;
@@ -14,6 +16,7 @@ use parking_lot::{Mutex, RwLock};
 use quick_cache::{DefaultHashBuilder, Equivalent};
 
 use super::key::{Key, OwnedKey};
+use super::ledger::Ledger;
 use super::value::Value;
 
 const SHARDS: usize = 16;
@@ -24,29 +27,30 @@ const OVERHEAD: u64 = 192;
 struct Node {
     key: OwnedKey,
     hash: u64,
+    /// No other node of the shard has it.
+    id: u64,
     value: Value,
     own: u64,
     allocations: Box<[(usize, usize)]>,
     /// Asked for since it was last considered.
     touched: AtomicBool,
-    /// Removed from the table, and not from the ring yet.
-    gone: AtomicBool,
-    age: AtomicU64,
+}
+
+/// Where a node stands in the order in which they are considered. It may be gone.
+struct Turn {
+    hash: u64,
+    id: u64,
+    age: u64,
 }
 
 #[derive(Default)]
 struct Shard {
-    table: HashTable<Arc<Node>>,
-    /// In the order in which they are considered.
-    ring: VecDeque<Arc<Node>>,
+    table: HashTable<Box<Node>>,
+    ring: VecDeque<Turn>,
 }
 
-/// Who holds which allocation, and how many bytes that makes.
-#[derive(Default)]
-struct Ledger {
-    holders: HashMap<(usize, usize), u32, DefaultHashBuilder>,
-    used: u64,
-}
+/// Values that are no longer in the cache.
+pub(super) type Removed = Vec<Value>;
 
 pub(super) struct Weighed {
     shards: [RwLock<Shard>; SHARDS],
@@ -103,62 +107,51 @@ impl Weighed {
 
     /// Replaces what was under the key. The caller sees to it that there is one writer of a key at a time, and in `make_room` that
     /// others make room for what is then counted already.
-    pub fn insert(&self, key: Key<'_>, value: Value, make_room: impl FnOnce()) {
+    pub fn insert(&self, key: Key<'_>, value: Value, removed: &mut Removed, make_room: impl FnOnce(&mut Removed)) {
         let hash = self.hasher.hash_one(key);
         let footprint = value.footprint();
         let own = footprint.own() + key.len() as u64 + OVERHEAD;
         let allocations = footprint.allocations();
         self.charge(own, &allocations);
-        make_room();
-        let node = Arc::new(Node {
-            key: key.into(),
-            hash,
-            value,
-            own,
-            allocations,
-            touched: AtomicBool::new(false),
-            gone: AtomicBool::new(false),
-            age: AtomicU64::new(self.ages.fetch_add(1, Ordering::Relaxed)),
-        });
+        make_room(removed);
+        let id = self.ages.fetch_add(1, Ordering::Relaxed);
+        let node = Box::new(Node { key: key.into(), hash, id, value, own, allocations, touched: AtomicBool::new(false) });
         let index = at(hash);
         // Before others can remove it.
         self.len.fetch_add(1, Ordering::AcqRel);
         let mut shard = self.shards[index].write();
         let old = shard.take(hash, |old| key.equivalent(&old.key));
-        shard.table.insert_unique(hash, Arc::clone(&node), |node| node.hash);
-        shard.ring.push_back(node);
+        shard.table.insert_unique(hash, node, |node| node.hash);
+        shard.ring.push_back(Turn { hash, id, age: id });
         self.oldest[index].store(shard.first(), Ordering::Release);
         drop(shard);
-        old.into_iter().for_each(|node| self.release(node));
+        removed.extend(old.map(|node| self.release(node)));
     }
 
-    /// Removes the entry; says whether it was there.
-    pub fn remove(&self, key: Key<'_>) -> bool {
+    /// Removes the entry.
+    pub fn remove(&self, key: Key<'_>, removed: &mut Removed) {
         if self.len() == 0 {
-            return false;
+            return;
         }
         let hash = self.hasher.hash_one(key);
-        let removed = self.shards[at(hash)].write().take(hash, |node| key.equivalent(&node.key));
-        let found = removed.is_some();
-        removed.into_iter().for_each(|node| self.release(node));
-        found
+        let node = self.shards[at(hash)].write().take(hash, |node| key.equivalent(&node.key));
+        removed.extend(node.map(|node| self.release(node)));
     }
 
     /// Removes the entries that `doomed` says.
-    pub fn remove_if(&self, doomed: impl Fn(Key<'_>) -> bool) {
+    pub fn remove_if(&self, doomed: impl Fn(Key<'_>) -> bool, removed: &mut Removed) {
         for (index, shard) in self.shards.iter().enumerate() {
             let mut shard = shard.write();
-            let removed: Vec<_> = shard.table.extract_if(|node| doomed(node.key.as_key())).collect();
-            removed.iter().for_each(|node| node.gone.store(true, Ordering::Relaxed));
-            shard.ring.retain(|node| !node.gone.load(Ordering::Relaxed));
+            let nodes: Vec<_> = shard.table.extract_if(|node| doomed(node.key.as_key())).collect();
+            shard.sweep();
             self.oldest[index].store(shard.first(), Ordering::Release);
             drop(shard);
-            removed.into_iter().for_each(|node| self.release(node));
+            removed.extend(nodes.into_iter().map(|node| self.release(node)));
         }
     }
 
     /// Removes entries until at most `limit` bytes are held; returns how many it removed.
-    pub fn shrink_to(&self, limit: u64) -> u64 {
+    pub fn shrink_to(&self, limit: u64, removed: &mut Removed) -> u64 {
         let mut evicted = 0;
         // Who is asked for all the time is let go, too, after two rounds.
         let mut patience = 2 * self.len() + SHARDS as u64;
@@ -169,7 +162,7 @@ impl Weighed {
             }
             patience = patience.saturating_sub(1);
             if let Some(node) = self.consider(oldest, patience > 0) {
-                self.release(node);
+                removed.push(self.release(node));
                 evicted += 1;
             }
         }
@@ -177,19 +170,17 @@ impl Weighed {
     }
 
     /// Takes the first of the shard's ring out, unless it was asked for and may stay for that.
-    fn consider(&self, index: usize, second_chance: bool) -> Option<Arc<Node>> {
+    fn consider(&self, index: usize, second_chance: bool) -> Option<Box<Node>> {
         let mut shard = self.shards[index].write();
         let shard = &mut *shard;
         let mut evicted = None;
-        while let Some(node) = shard.ring.pop_front() {
-            if node.gone.load(Ordering::Relaxed) {
-                continue;
-            }
+        while let Some(turn) = shard.ring.pop_front() {
+            let Some(node) = shard.table.find(turn.hash, |node| node.id == turn.id) else { continue };
             if second_chance && node.touched.swap(false, Ordering::Relaxed) {
-                node.age.store(self.ages.fetch_add(1, Ordering::Relaxed), Ordering::Relaxed);
-                shard.ring.push_back(node);
+                let age = self.ages.fetch_add(1, Ordering::Relaxed);
+                shard.ring.push_back(Turn { age, ..turn });
             } else {
-                evicted = shard.take(node.hash, |other| Arc::ptr_eq(other, &node));
+                evicted = shard.take(turn.hash, |node| node.id == turn.id);
             }
             break;
         }
@@ -199,49 +190,39 @@ impl Weighed {
 
     fn charge(&self, own: u64, allocations: &[(usize, usize)]) {
         let mut ledger = self.ledger.lock();
-        ledger.used += own;
-        for range in allocations {
-            let holders = ledger.holders.entry(*range).or_insert(0);
-            *holders += 1;
-            if *holders == 1 {
-                ledger.used += (range.1 - range.0) as u64;
-            }
-        }
-        self.used.store(ledger.used, Ordering::Release);
+        ledger.charge(own, allocations);
+        self.used.store(ledger.used(), Ordering::Release);
     }
 
-    /// Gives back what a node that is no longer in the table was charged for, before it lets go of its value.
-    fn release(&self, node: Arc<Node>) {
+    /// Gives back what a node that is no longer in the table was charged for; what is left is its value.
+    fn release(&self, node: Box<Node>) -> Value {
         let mut ledger = self.ledger.lock();
-        ledger.used -= node.own;
-        for range in &node.allocations {
-            if let Some(holders) = ledger.holders.get_mut(range) {
-                *holders -= 1;
-                if *holders == 0 {
-                    ledger.holders.remove(range);
-                    ledger.used -= (range.1 - range.0) as u64;
-                }
-            }
-        }
-        self.used.store(ledger.used, Ordering::Release);
+        ledger.release(node.own, &node.allocations);
+        self.used.store(ledger.used(), Ordering::Release);
         drop(ledger);
         self.len.fetch_sub(1, Ordering::AcqRel);
+        node.value
     }
 }
 
 impl Shard {
-    /// Takes a node out of the table and leaves it to the ring, which is swept before it has more dead than living.
-    fn take(&mut self, hash: u64, is: impl FnMut(&Arc<Node>) -> bool) -> Option<Arc<Node>> {
+    /// Takes a node out of the table and leaves its turn to the ring, which is swept before more of them are void than not.
+    fn take(&mut self, hash: u64, is: impl FnMut(&Box<Node>) -> bool) -> Option<Box<Node>> {
         let (node, _) = self.table.find_entry(hash, is).ok()?.remove();
-        node.gone.store(true, Ordering::Relaxed);
         if self.ring.len() > 2 * self.table.len() + 8 {
-            self.ring.retain(|node| !node.gone.load(Ordering::Relaxed));
+            self.sweep();
         }
         Some(node)
     }
 
+    /// Forgets the turns of nodes that are gone.
+    fn sweep(&mut self) {
+        let table = &self.table;
+        self.ring.retain(|turn| table.find(turn.hash, |node| node.id == turn.id).is_some());
+    }
+
     fn first(&self) -> u64 {
-        self.ring.front().map_or(u64::MAX, |node| node.age.load(Ordering::Relaxed))
+        self.ring.front().map_or(u64::MAX, |turn| turn.age)
     }
 }
 

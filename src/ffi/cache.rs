@@ -8,10 +8,11 @@ use arrow_schema::ffi::FFI_ArrowSchema;
 
 use super::args::{self, Out};
 use super::arrow;
-use super::cache_backend::{Loader, Supplied, WeirCacheBackend, WeirCacheLoader, batch};
+use super::cache_backend::{Supplied, WeirCacheBackend};
+use super::cache_reply::batch;
 use super::cache_value::WeirCacheValue;
 use super::call::{self, Operation, operation};
-use super::completion::{Outcome, WeirCompletion, WeirEvent};
+use super::completion::WeirCompletion;
 use super::error::{WeirError, WeirStatus};
 use super::guard::{guard, guard_on};
 use super::handle::{self, Handle, Opaque, Owned};
@@ -83,7 +84,8 @@ pub struct WeirCacheOptions {
     pub capacity_bytes: u64,
     /// A backend of the caller's, in the place of the built-in one; NULL (default) = the built-in one. Copied.
     pub backend: *const WeirCacheBackend,
-    /// How long that backend may take for an answer, in milliseconds; default 1000, < 0 = as long as it likes.
+    /// How long that backend may take for an answer, in milliseconds; default 1000, < 0 = as long as it likes. With a deadline, its
+    /// functions are called on threads of their own, which costs some microseconds per call (see WeirCacheBackend).
     pub backend_timeout_ms: i64,
 }
 
@@ -149,7 +151,7 @@ pub unsafe extern "C" fn weir_cache_new(
         } else {
             let limit: Option<Duration> = timeout(options.backend_timeout_ms);
             // SAFETY: the caller's promise.
-            Cache::new(unsafe { Supplied::new(options.backend) }?, clock, limit)
+            Cache::new(unsafe { Supplied::new(options.backend, limit.is_some()) }?, clock, limit)
         };
         out.set(Owned::new(cache));
         Ok(())
@@ -172,7 +174,7 @@ pub unsafe extern "C" fn weir_cache_free(cache: *mut WeirCache) {
 type Found = Option<Owned<WeirCacheValue>>;
 
 /// The operation that `body` makes of the cache and of the key, which it may keep.
-unsafe fn on_key<T, F>(
+pub(crate) unsafe fn on_key<T, F>(
     cache: *const WeirCache,
     key: *const WeirCacheKey,
     body: impl FnOnce(Cache, OwnedKey) -> Result<F>,
@@ -202,7 +204,8 @@ unsafe fn get(
 /// @param timeout_ms  how long to wait for a backend of the caller's, beside its own deadline; < 0 = for ever
 /// @param value       receives a lease on the value, or NULL if there is none; free it with weir_cache_value_free()
 /// @param error       receives the error, unless NULL
-/// @return WEIR_STATUS_OK, also if there is none and if the backend failed; WEIR_STATUS_INVALID_ARGUMENT, WEIR_STATUS_TIMED_OUT
+/// @return WEIR_STATUS_OK, also if there is none and if the backend failed; WEIR_STATUS_INVALID_ARGUMENT, WEIR_STATUS_TIMED_OUT; with a backend
+/// of the caller's WEIR_STATUS_WOULD_DEADLOCK where weir must not wait; WEIR_STATUS_FORKED
 ///
 /// # Safety
 ///
@@ -284,7 +287,8 @@ unsafe fn bytes(data: *const u8, len: usize) -> impl FnOnce() -> Result<Value> {
 /// @param len         how many
 /// @param timeout_ms  how long to wait for a backend of the caller's, beside its own deadline; < 0 = for ever
 /// @param error       receives the error, unless NULL
-/// @return WEIR_STATUS_OK, also if the backend failed; WEIR_STATUS_INVALID_ARGUMENT, WEIR_STATUS_TIMED_OUT
+/// @return WEIR_STATUS_OK, also if the backend failed; WEIR_STATUS_INVALID_ARGUMENT, WEIR_STATUS_TIMED_OUT, WEIR_STATUS_WOULD_DEADLOCK where weir
+/// must not wait, WEIR_STATUS_FORKED
 ///
 /// # Safety
 ///
@@ -336,7 +340,8 @@ pub unsafe extern "C" fn weir_cache_insert_async(
 /// @param schema      its schema; borrowed
 /// @param timeout_ms  how long to wait for a backend of the caller's, beside its own deadline; < 0 = for ever
 /// @param error       receives the error, unless NULL
-/// @return WEIR_STATUS_OK, also if the backend failed; WEIR_STATUS_INVALID_ARGUMENT, WEIR_STATUS_INVALID_DATA, WEIR_STATUS_TIMED_OUT
+/// @return WEIR_STATUS_OK, also if the backend failed; WEIR_STATUS_INVALID_ARGUMENT, WEIR_STATUS_INVALID_DATA, WEIR_STATUS_TIMED_OUT,
+/// WEIR_STATUS_WOULD_DEADLOCK, WEIR_STATUS_FORKED
 ///
 /// # Safety
 ///
@@ -384,123 +389,6 @@ pub unsafe extern "C" fn weir_cache_insert_batch_async(
     unsafe { call::defer(error, completion, || insert(cache, key, || Ok(Value::batch(batch(array, schema)?)))) }
 }
 
-/// What a load gives back: the value, and whether it was there.
-struct Loaded(Value, bool);
-
-impl Loaded {
-    fn give(self) -> (Owned<WeirCacheValue>, u64) {
-        (WeirCacheValue::of(self.0), self.1.into())
-    }
-}
-
-impl args::Output for Loaded {
-    type C = (*mut WeirCacheValue, u64);
-    const NOTHING: Self::C = (std::ptr::null_mut(), 0);
-    fn into_c(self) -> Self::C {
-        let (value, cached) = self.give();
-        (value.into_raw(), cached)
-    }
-}
-
-impl Outcome for Loaded {
-    fn fill(self, event: &mut WeirEvent) {
-        let (value, cached) = self.give();
-        value.fill(event);
-        event.value = cached;
-    }
-}
-
-unsafe fn load(
-    cache: *const WeirCache,
-    key: *const WeirCacheKey,
-    loader: Loader,
-) -> Result<Operation<impl Future<Output = Result<Loaded>> + Send + 'static>> {
-    let body = |cache: Cache, key: OwnedKey| {
-        loader.check()?;
-        Ok(async move {
-            let (value, cached) = cache.get_or_insert(key.as_key(), loader.run(key.as_key())).await?;
-            Ok(Loaded(value, cached))
-        })
-    };
-    // SAFETY: the caller's promise.
-    let loading = unsafe { on_key(cache, key, body) }?;
-    // The loader may take its time before it returns.
-    Ok(loading.that_blocks())
-}
-
-/// Looks for the value under a key; if there is none, has `loader` bring it, and keeps it. Of calls for one key at the same time, one
-/// runs its loader and the others wait for that; if it fails, or its caller gives up, the next one runs its own. What an invalidation
-/// overtakes is given to those who wait, and not kept.
-///
-/// @param cache       the cache
-/// @param key         the key
-/// @param loader      brings the value; its `release` is called on every return, soon if not at once
-/// @param timeout_ms  how long to wait; < 0 = for ever
-/// @param value       receives a lease on the value; free it with weir_cache_value_free()
-/// @param was_cached  receives 1 if the value was there or came from another call's loader, else 0; NULL if not wanted
-/// @param error       receives the error, unless NULL
-/// @return WEIR_STATUS_OK; the loader's error: WEIR_STATUS_STORAGE with its message, WEIR_STATUS_NOT_FOUND if it has no value,
-/// WEIR_STATUS_INVALID_DATA; WEIR_STATUS_WOULD_DEADLOCK if it is the loader of that key that calls; WEIR_STATUS_TIMED_OUT, WEIR_STATUS_INVALID_ARGUMENT
-///
-/// # Safety
-///
-/// `cache` is NULL or a cache that was not freed; `loader` and pointers are as described.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn weir_cache_get_or_insert(
-    cache: *const WeirCache,
-    key: *const WeirCacheKey,
-    loader: WeirCacheLoader,
-    timeout_ms: i64,
-    value: *mut *mut WeirCacheValue,
-    was_cached: *mut u8,
-    error: *mut *mut WeirError,
-) -> WeirStatus {
-    let loader = Loader::new(loader);
-    // SAFETY: the caller's promise.
-    let (out, flag) =
-        unsafe { (Out::<Owned<WeirCacheValue>>::clear("value", value), Out::<u8>::clear("was_cached", was_cached).or_null()) };
-    let body = |cache: &Handle<WeirCache>| {
-        out.check()?;
-        loader.check()?;
-        // SAFETY: the caller's promise.
-        let key = unsafe { WeirCacheKey::decode(key) }?;
-        let (loaded, cached) = match cache.core.peek_now(key, &cache::Raw) {
-            Some(found) => (found, true),
-            None => runtime::block_on(cache.core.get_or_insert(key, loader.run(key)), timeout_ms)?,
-        };
-        flag.set(cached.into());
-        out.set(WeirCacheValue::of(loaded));
-        Ok(())
-    };
-    // SAFETY: the caller's promise.
-    unsafe { guard_on(cache, error, body) }
-}
-
-/// weir_cache_get_or_insert() with a completion: the event's `result` is the value, its `value` whether it was there.
-///
-/// @param cache       the cache
-/// @param key         the key; copied
-/// @param loader      brings the value; its `release` is called on every return, after an error of this call at once
-/// @param completion  what to complete
-/// @param error       receives the error, unless NULL
-/// @return WEIR_STATUS_OK if accepted, WEIR_STATUS_INVALID_ARGUMENT
-///
-/// # Safety
-///
-/// `cache` is NULL or a cache that was not freed; `loader`, `completion` and pointers are as described.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn weir_cache_get_or_insert_async(
-    cache: *const WeirCache,
-    key: *const WeirCacheKey,
-    loader: WeirCacheLoader,
-    completion: WeirCompletion,
-    error: *mut *mut WeirError,
-) -> WeirStatus {
-    let loader = Loader::new(loader);
-    // SAFETY: the caller's promise.
-    unsafe { call::defer(error, completion, || load(cache, key, loader)) }
-}
-
 unsafe fn invalidate(
     cache: *const WeirCache,
     prefix: *const u8,
@@ -521,7 +409,8 @@ unsafe fn invalidate(
 /// @param timeout_ms  how long to wait for a backend of the caller's, beside its own deadline; < 0 = for ever
 /// @param error       receives the error, unless NULL
 /// @return WEIR_STATUS_OK; WEIR_STATUS_STORAGE if the backend failed, WEIR_STATUS_INVALID_DATA if it answered with garbage,
-///         WEIR_STATUS_TIMED_OUT: then entries may be left; WEIR_STATUS_INVALID_ARGUMENT
+/// WEIR_STATUS_TIMED_OUT, also while an insertion has no answer that began before: then entries may be left; WEIR_STATUS_INVALID_ARGUMENT,
+/// WEIR_STATUS_WOULD_DEADLOCK where weir must not wait, WEIR_STATUS_FORKED
 ///
 /// # Safety
 ///

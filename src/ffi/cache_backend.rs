@@ -1,64 +1,32 @@
-//! Parts of the cache that the caller supplies: backends and loaders, and the handle through which they answer.
+//! Backends of the cache that the caller supplies.
 
-use std::ffi::{CString, c_char, c_void};
-use std::future::Future;
+use std::ffi::{CString, c_void};
 use std::sync::Arc;
 
-use arrow_array::RecordBatch;
-use arrow_data::ffi::FFI_ArrowArray;
-use arrow_schema::ffi::FFI_ArrowSchema;
-use parking_lot::Mutex;
-use tokio::sync::oneshot;
-
-use super::args;
-use super::arrow::{self, Taken};
 use super::cache::WeirCacheKey;
+use super::cache_calls::{Inserts, Lanes};
+use super::cache_reply::{Answer, WeirCacheReply};
 use super::cache_value::WeirCacheValue;
 use super::error::{WeirError, WeirStatus};
-use super::guard::{callers_code, guard, guard_on};
-use super::handle::{self, Handle, Opaque, Owned};
+use super::guard::{callers_code, guard};
 use super::log::WeirReleaseFn;
 use super::options::{self, Options, field_ends};
-use crate::cache::{CacheBackend, Key, Value, conformance};
+use crate::cache::{CacheBackend, Key, OwnedKey, Value, conformance};
 use crate::env::BoxFuture;
-use crate::error::{Error, Result, bail, err};
+use crate::error::{Result, bail, err};
 use crate::runtime;
 
-/// The way in which a backend or a loader answers, once, now or later and from any thread: each weir_cache_reply_*() function
-/// consumes it. An answer that comes after the deadline, or to a call that was given up, is freed and changes nothing.
-pub struct WeirCacheReply {
-    _opaque: [u8; 0],
-}
-
-/// What a reply brings.
-pub(crate) enum Answer {
-    Value(Value),
-    Miss,
-    Done(u64),
-}
-
-/// Where it goes.
-pub(crate) struct Reply(Mutex<Option<oneshot::Sender<Result<Answer>>>>);
-
-impl Opaque for WeirCacheReply {
-    type Core = Reply;
-    const MAGIC: u32 = u32::from_be_bytes(*b"repl");
-    const NAME: &'static str = "cache reply";
-}
-
-impl WeirCacheReply {
-    /// A reply, to be given away, and the wait for it.
-    fn expect() -> (*mut Self, impl Future<Output = Result<Answer>> + Send + 'static) {
-        let (sender, receiver) = oneshot::channel();
-        let reply = Owned::<Self>::new(Reply(Mutex::new(Some(sender)))).into_raw();
-        (reply, async move { receiver.await.unwrap_or_else(|_| Err(err!(Internal, "the reply went without an answer"))) })
-    }
-}
-
 /// A cache's backend. It is copied; its functions may be called from any thread at once, and each answers once through `reply`, before
-/// it returns or later. They must not wait for long: what takes long is answered later. Keys are borrowed for the call. Answers:
-/// weir_cache_reply_bytes(), _batch(), _value() and _miss() to `get`; _done() to the others, with the number that `num_entries` and
-/// `size_bytes` ask for; _error() to all.
+/// it returns or later. Keys are borrowed for the call. Answers: weir_cache_reply_bytes(), _batch(), _value() and _miss() to `get`;
+/// _done() to the others, with the number that `num_entries` and `size_bytes` ask for; _error() to all.
+///
+/// Where backends have a deadline (WeirCacheOptions.backend_timeout_ms), functions are called on threads of weir's, 16 at once: one that
+/// does not return in time is given up as one that does not answer, and while 16 do not return, none is called. Without a deadline they are
+/// called on whatever thread wants the answer, which may be one of weir's that must not wait: then they must not wait either, blocking
+/// calls of weir fail with WEIR_STATUS_WOULD_DEADLOCK, and what takes long is answered later, from elsewhere.
+///
+/// An answer to `insert` says that it is over, with or without effect. Until it comes, also after the deadline, later calls of
+/// `invalidate_prefix` and `clear` are held back, for as long as their own deadline allows.
 ///
 /// The rules that a backend keeps are those that weir_cache_backend_check() checks. One that fails, answers too late or with garbage
 /// costs its entries, and no read fails for it.
@@ -119,23 +87,10 @@ unsafe impl Options for WeirCacheBackend {
     }
 }
 
-/// A loader: brings the value of a key that is not in the cache. `load` answers with weir_cache_reply_bytes(), _batch(), _value(), or
-/// _error(), before it returns or later and from any thread. It may use the cache, but for the key itself.
-#[derive(Debug, Clone, Copy)]
-#[repr(C)]
-pub struct WeirCacheLoader {
-    /// Brings the value; required. The key is borrowed for the call.
-    pub load: Option<unsafe extern "C" fn(ctx: *mut c_void, key: *const WeirCacheKey, reply: *mut WeirCacheReply)>,
-    /// Passed to both functions.
-    pub ctx: *mut c_void,
-    /// Called with `ctx` once, after the last use, whether `load` was called or not and whatever the call comes to; may be NULL.
-    pub release: WeirReleaseFn,
-}
-
 /// The caller's context, released when the last user of it is gone.
-struct Context {
-    ctx: *mut c_void,
-    release: WeirReleaseFn,
+pub(crate) struct Context {
+    pub ctx: *mut c_void,
+    pub release: WeirReleaseFn,
 }
 
 // SAFETY: who supplies it promises that its functions may be called on any thread.
@@ -154,27 +109,31 @@ impl Drop for Context {
 
 /// A backend of the caller's.
 pub(crate) struct Supplied {
-    calls: Calls,
-    context: Context,
+    functions: Arc<Functions>,
+    /// Where functions are called whose return is waited for until a deadline; `None`: on the thread that asks.
+    lanes: Option<Lanes>,
+    inserts: Arc<Inserts>,
 }
 
-/// Its functions, those that are required among them.
-struct Calls {
+/// Its functions, those that are required among them, and what they are called with.
+struct Functions {
     get: unsafe extern "C" fn(*mut c_void, *const WeirCacheKey, *mut WeirCacheReply),
     insert: unsafe extern "C" fn(*mut c_void, *const WeirCacheKey, *mut WeirCacheValue, u64, *mut WeirCacheReply),
     invalidate_prefix: unsafe extern "C" fn(*mut c_void, *const u8, usize, *mut WeirCacheReply),
     clear: unsafe extern "C" fn(*mut c_void, *mut WeirCacheReply),
     num_entries: Option<unsafe extern "C" fn(*mut c_void, *mut WeirCacheReply)>,
     size_bytes: Option<unsafe extern "C" fn(*mut c_void, *mut WeirCacheReply)>,
+    context: Context,
 }
 
 impl Supplied {
-    /// The backend at `pointer`, whose `release` is owed from then on.
+    /// The backend at `pointer`, whose `release` is owed from then on. With `deadlines`, answers are not waited for for ever, and so
+    /// functions must not hold up who waits.
     ///
     /// # Safety
     ///
     /// `pointer` is as the header describes it, and not NULL.
-    pub(crate) unsafe fn new(pointer: *const WeirCacheBackend) -> Result<Arc<Self>> {
+    pub(crate) unsafe fn new(pointer: *const WeirCacheBackend, deadlines: bool) -> Result<Arc<Self>> {
         if pointer.is_null() {
             bail!(InvalidArgument, "the backend is NULL");
         }
@@ -184,299 +143,123 @@ impl Supplied {
             bail!(InvalidArgument, "WeirCacheBackend.reserved is not 0");
         }
         let missing = |name: &str| err!(InvalidArgument, "WeirCacheBackend.{name} is NULL");
-        let calls = Calls {
+        let functions = Functions {
             get: backend.get.ok_or_else(|| missing("get"))?,
             insert: backend.insert.ok_or_else(|| missing("insert"))?,
             invalidate_prefix: backend.invalidate_prefix.ok_or_else(|| missing("invalidate_prefix"))?,
             clear: backend.clear.ok_or_else(|| missing("clear"))?,
             num_entries: backend.num_entries,
             size_bytes: backend.size_bytes,
+            context: Context { ctx: backend.ctx, release: backend.release },
         };
-        Ok(Arc::new(Self { calls, context: Context { ctx: backend.ctx, release: backend.release } }))
+        Ok(Arc::new(Self { functions: Arc::new(functions), lanes: deadlines.then(Lanes::default), inserts: Arc::default() }))
     }
 
-    fn count<'a>(&self, function: Option<unsafe extern "C" fn(*mut c_void, *mut WeirCacheReply)>) -> BoxFuture<'a, Result<Option<u64>>> {
-        let Some(function) = function else { return Box::pin(std::future::ready(Ok(None))) };
-        let (reply, answer) = WeirCacheReply::expect();
+    /// Has `call` call a function with its context and a reply; then waits for the answer. `until` is kept until the reply is consumed.
+    async fn ask<F>(&self, until: Option<Box<dyn Send + Sync>>, call: F) -> Result<Answer>
+    where
+        F: FnOnce(&Functions, *mut c_void, *mut WeirCacheReply) + Send + 'static,
+    {
+        let (reply, answer) = WeirCacheReply::expect(until);
+        let functions = Arc::clone(&self.functions);
+        let call = move || callers_code(|| call(&functions, functions.context.ctx, reply.into_raw()));
+        match &self.lanes {
+            None => call(),
+            Some(lanes) => return lanes.run(call, answer).await,
+        }
+        answer.await
+    }
+
+    async fn count(&self, function: Option<unsafe extern "C" fn(*mut c_void, *mut WeirCacheReply)>) -> Result<Option<u64>> {
+        let Some(function) = function else { return Ok(None) };
         // SAFETY: promised by who supplied it.
-        callers_code(|| unsafe { function(self.context.ctx, reply) });
-        Box::pin(async move { answer.await?.number().map(Some) })
+        let answer = self.ask(None, move |_, ctx, reply| unsafe { function(ctx, reply) }).await?;
+        answer.number().map(Some)
     }
 }
 
-impl Answer {
-    fn found(self) -> Result<Option<Value>> {
-        match self {
-            Self::Value(value) => Ok(Some(value)),
-            Self::Miss => Ok(None),
-            Self::Done(_) => bail!(InvalidData, "a get was answered with weir_cache_reply_done()"),
+/// A key as C sees it, that owns its parts.
+pub(crate) struct CallKey {
+    key: OwnedKey,
+    type_name: CString,
+}
+
+impl CallKey {
+    pub(crate) fn new(key: Key<'_>) -> Result<Self> {
+        let type_name = CString::new(key.type_name);
+        let type_name = type_name.map_err(|_| err!(InvalidArgument, "the type name of the key {key} has a NUL in it"))?;
+        Ok(Self { key: key.into(), type_name })
+    }
+
+    /// Valid for as long as this is.
+    pub(crate) fn as_c(&self) -> WeirCacheKey {
+        // PITFALLS X6: empty is (NULL, 0).
+        let pointer = |bytes: &[u8]| if bytes.is_empty() { std::ptr::null() } else { bytes.as_ptr() };
+        let key = self.key.as_key();
+        WeirCacheKey {
+            prefix: pointer(key.prefix),
+            prefix_len: key.prefix.len(),
+            key: pointer(key.key),
+            key_len: key.key.len(),
+            type_name: self.type_name.as_ptr(),
         }
     }
-
-    fn number(self) -> Result<u64> {
-        match self {
-            Self::Done(number) => Ok(number),
-            Self::Value(_) | Self::Miss => bail!(InvalidData, "a call that gives no value was answered with one, or with a miss"),
-        }
-    }
-}
-
-/// Calls `with` with the key as C sees it, which is valid for that call.
-fn with_key(key: Key<'_>, with: impl FnOnce(*const WeirCacheKey)) -> Result<()> {
-    let name = CString::new(key.type_name).map_err(|_| err!(InvalidArgument, "the type name of the key {key} has a NUL in it"))?;
-    // PITFALLS X6: empty is (NULL, 0).
-    let pointer = |bytes: &[u8]| if bytes.is_empty() { std::ptr::null() } else { bytes.as_ptr() };
-    let key = WeirCacheKey {
-        prefix: pointer(key.prefix),
-        prefix_len: key.prefix.len(),
-        key: pointer(key.key),
-        key_len: key.key.len(),
-        type_name: name.as_ptr(),
-    };
-    with(&raw const key);
-    Ok(())
-}
-
-fn failed<'a, T: Send + 'a>(error: Error) -> BoxFuture<'a, Result<T>> {
-    Box::pin(std::future::ready(Err(error)))
 }
 
 impl CacheBackend for Supplied {
+    fn may_block(&self) -> bool {
+        self.lanes.is_none()
+    }
+
     fn get<'a>(&'a self, key: Key<'a>) -> BoxFuture<'a, Result<Option<Value>>> {
-        let (reply, answer) = WeirCacheReply::expect();
-        // SAFETY: promised by who supplied it.
-        let asked = with_key(key, |key| callers_code(|| unsafe { (self.calls.get)(self.context.ctx, key, reply) }));
-        if let Err(error) = asked {
-            // SAFETY: not given away.
-            unsafe { handle::free(reply) };
-            return failed(error);
-        }
-        Box::pin(async move { answer.await?.found() })
+        Box::pin(async move {
+            let key = CallKey::new(key)?;
+            // SAFETY: promised by who supplied it.
+            let answer = self.ask(None, move |functions, ctx, reply| unsafe { (functions.get)(ctx, &key.as_c(), reply) });
+            answer.await?.found()
+        })
     }
 
     fn insert<'a>(&'a self, key: Key<'a>, value: Value, size: u64) -> BoxFuture<'a, Result<()>> {
-        let (reply, answer) = WeirCacheReply::expect();
-        let value = WeirCacheValue::of(value).into_raw();
-        // SAFETY: promised by who supplied it.
-        let asked = with_key(key, |key| callers_code(|| unsafe { (self.calls.insert)(self.context.ctx, key, value, size, reply) }));
-        if let Err(error) = asked {
-            // SAFETY: neither was given away.
-            unsafe {
-                handle::free(reply);
-                handle::free(value);
-            }
-            return failed(error);
-        }
-        Box::pin(async move { answer.await?.number().map(drop) })
+        Box::pin(async move {
+            let (key, value) = (CallKey::new(key)?, WeirCacheValue::of(value));
+            let call = move |functions: &Functions, ctx, reply| {
+                // SAFETY: promised by who supplied it.
+                unsafe { (functions.insert)(ctx, &key.as_c(), value.into_raw(), size, reply) };
+            };
+            self.ask(Some(Box::new(Inserts::begin(&self.inserts))), call).await?.number().map(drop)
+        })
     }
 
     fn invalidate_prefix<'a>(&'a self, prefix: &'a [u8]) -> BoxFuture<'a, Result<()>> {
-        let (reply, answer) = WeirCacheReply::expect();
-        let start = if prefix.is_empty() { std::ptr::null() } else { prefix.as_ptr() };
-        // SAFETY: promised by who supplied it.
-        callers_code(|| unsafe { (self.calls.invalidate_prefix)(self.context.ctx, start, prefix.len(), reply) });
-        Box::pin(async move { answer.await?.number().map(drop) })
+        Box::pin(async move {
+            self.inserts.ended().await;
+            let prefix = prefix.to_vec();
+            let call = move |functions: &Functions, ctx, reply| {
+                let start = if prefix.is_empty() { std::ptr::null() } else { prefix.as_ptr() };
+                // SAFETY: promised by who supplied it.
+                unsafe { (functions.invalidate_prefix)(ctx, start, prefix.len(), reply) };
+            };
+            self.ask(None, call).await?.number().map(drop)
+        })
     }
 
     fn clear(&self) -> BoxFuture<'_, Result<()>> {
-        let (reply, answer) = WeirCacheReply::expect();
-        // SAFETY: promised by who supplied it.
-        callers_code(|| unsafe { (self.calls.clear)(self.context.ctx, reply) });
-        Box::pin(async move { answer.await?.number().map(drop) })
+        Box::pin(async move {
+            self.inserts.ended().await;
+            // SAFETY: promised by who supplied it.
+            let answer = self.ask(None, |functions, ctx, reply| unsafe { (functions.clear)(ctx, reply) });
+            answer.await?.number().map(drop)
+        })
     }
 
     fn num_entries(&self) -> BoxFuture<'_, Result<Option<u64>>> {
-        self.count(self.calls.num_entries)
+        Box::pin(self.count(self.functions.num_entries))
     }
 
     fn size_bytes(&self) -> BoxFuture<'_, Result<Option<u64>>> {
-        self.count(self.calls.size_bytes)
+        Box::pin(self.count(self.functions.size_bytes))
     }
-}
-
-/// A loader of the caller's.
-pub(crate) struct Loader {
-    load: Option<unsafe extern "C" fn(*mut c_void, *const WeirCacheKey, *mut WeirCacheReply)>,
-    context: Context,
-}
-
-impl Loader {
-    /// The loader, whose `release` is owed from now on.
-    pub(crate) fn new(loader: WeirCacheLoader) -> Self {
-        Self { load: loader.load, context: Context { ctx: loader.ctx, release: loader.release } }
-    }
-
-    /// Refuses one that cannot load.
-    pub(crate) fn check(&self) -> Result<()> {
-        match self.load {
-            Some(_) => Ok(()),
-            None => bail!(InvalidArgument, "WeirCacheLoader.load is NULL"),
-        }
-    }
-
-    /// Loads the value of `key`.
-    pub(crate) async fn run(self, key: Key<'_>) -> Result<Value> {
-        match self.ask(key)?.await? {
-            Answer::Value(value) => Ok(value),
-            Answer::Miss => bail!(NotFound, "the loader has no value for the key {key}"),
-            Answer::Done(_) => bail!(InvalidData, "the loader answered without a value for the key {key}"),
-        }
-    }
-
-    fn ask(&self, key: Key<'_>) -> Result<impl Future<Output = Result<Answer>> + Send + 'static> {
-        let Some(load) = self.load else { bail!(InvalidArgument, "WeirCacheLoader.load is NULL") };
-        let (reply, answer) = WeirCacheReply::expect();
-        // SAFETY: promised by who supplied it.
-        if let Err(error) = with_key(key, |key| callers_code(|| unsafe { load(self.context.ctx, key, reply) })) {
-            // SAFETY: not given away.
-            unsafe { handle::free(reply) };
-            return Err(error);
-        }
-        Ok(answer)
-    }
-}
-
-/// The batch that a caller gives by value.
-///
-/// # Safety
-///
-/// `schema` is NULL or points to a schema that is valid or released.
-pub(crate) unsafe fn batch(array: Taken<FFI_ArrowArray>, schema: *const FFI_ArrowSchema) -> Result<RecordBatch> {
-    let array = array.array()?;
-    // SAFETY: the caller's promise.
-    let schema = Arc::new(unsafe { arrow::import_schema(schema) }?);
-    arrow::import_batch(array, &schema, true)
-}
-
-/// The whole of a function that answers: what `answer` makes goes to who waits, its failure too, and the reply is consumed.
-unsafe fn answer(reply: *mut WeirCacheReply, error: *mut *mut WeirError, answer: impl FnOnce() -> Result<Answer>) -> WeirStatus {
-    let body = |handle: &Handle<WeirCacheReply>| {
-        let answer = answer();
-        let failure = answer.as_ref().err().cloned();
-        if let Some(sender) = handle.core.0.lock().take() {
-            // Nobody waits any more: too late, which is no error of who answers.
-            let _ = sender.send(answer);
-        }
-        failure.map_or(Ok(()), Err)
-    };
-    // SAFETY: the caller's promise.
-    let status = unsafe { guard_on(reply, error, body) };
-    // SAFETY: the same; this is its last use.
-    unsafe { handle::free(reply) };
-    status
-}
-
-/// Answers with bytes, which are copied.
-///
-/// @param reply  the reply; consumed
-/// @param data   the bytes; NULL if there are none
-/// @param len    how many
-/// @param error  receives the error, unless NULL; who waits gets it, too
-/// @return WEIR_STATUS_OK, also if it comes too late; WEIR_STATUS_INVALID_ARGUMENT
-///
-/// # Safety
-///
-/// `reply` is NULL or a reply that was not answered; pointers are NULL or as described.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn weir_cache_reply_bytes(
-    reply: *mut WeirCacheReply,
-    data: *const u8,
-    len: usize,
-    error: *mut *mut WeirError,
-) -> WeirStatus {
-    // SAFETY: the caller's promise.
-    unsafe { answer(reply, error, || Ok(Answer::Value(Value::bytes(args::slice("data", data, len)?)))) }
-}
-
-/// Answers with a batch.
-///
-/// @param reply   the reply; consumed
-/// @param array   the batch, a struct array; consumed on every return
-/// @param schema  its schema; borrowed
-/// @param error   receives the error, unless NULL; who waits gets it, too
-/// @return WEIR_STATUS_OK, also if it comes too late; WEIR_STATUS_INVALID_ARGUMENT, WEIR_STATUS_INVALID_DATA
-///
-/// # Safety
-///
-/// `reply` is NULL or a reply that was not answered; `array` is NULL or an array to be consumed; pointers are NULL or as described.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn weir_cache_reply_batch(
-    reply: *mut WeirCacheReply,
-    array: *mut FFI_ArrowArray,
-    schema: *const FFI_ArrowSchema,
-    error: *mut *mut WeirError,
-) -> WeirStatus {
-    // SAFETY: the caller's promise.
-    let array = unsafe { arrow::take(array) };
-    // SAFETY: the same.
-    unsafe { answer(reply, error, || Ok(Answer::Value(Value::batch(batch(array, schema)?)))) }
-}
-
-/// Answers with a value that was handed to `insert`, or that was got from any cache.
-///
-/// @param reply  the reply; consumed
-/// @param value  the value; borrowed: it stays the backend's
-/// @param error  receives the error, unless NULL; who waits gets it, too
-/// @return WEIR_STATUS_OK, also if it comes too late; WEIR_STATUS_INVALID_ARGUMENT
-///
-/// # Safety
-///
-/// `reply` is NULL or a reply that was not answered; `value` is NULL or a value that was not freed; `error` is NULL or as described.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn weir_cache_reply_value(
-    reply: *mut WeirCacheReply,
-    value: *const WeirCacheValue,
-    error: *mut *mut WeirError,
-) -> WeirStatus {
-    // SAFETY: the caller's promise.
-    unsafe { answer(reply, error, || Ok(Answer::Value(handle::get(value)?.core.value.clone()))) }
-}
-
-/// Answers that there is no value. NULL is allowed.
-///
-/// @param reply  the reply; consumed
-///
-/// # Safety
-///
-/// `reply` is NULL or a reply that was not answered.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn weir_cache_reply_miss(reply: *mut WeirCacheReply) {
-    // SAFETY: the caller's promise.
-    unsafe { answer(reply, std::ptr::null_mut(), || Ok(Answer::Miss)) };
-}
-
-/// Answers that it is done. NULL is allowed.
-///
-/// @param reply   the reply; consumed
-/// @param number  what `num_entries` or `size_bytes` ask for; else 0
-///
-/// # Safety
-///
-/// `reply` is NULL or a reply that was not answered.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn weir_cache_reply_done(reply: *mut WeirCacheReply, number: u64) {
-    // SAFETY: the caller's promise.
-    unsafe { answer(reply, std::ptr::null_mut(), || Ok(Answer::Done(number))) };
-}
-
-/// Answers that it failed. NULL is allowed.
-///
-/// @param reply    the reply; consumed
-/// @param message  what happened, NUL-terminated UTF-8, copied; NULL if there is nothing to say. A loader's is what its caller gets,
-/// with WEIR_STATUS_STORAGE.
-///
-/// # Safety
-///
-/// `reply` is NULL or a reply that was not answered; `message` is NULL or as described.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn weir_cache_reply_error(reply: *mut WeirCacheReply, message: *const c_char) {
-    // SAFETY: the caller's promise.
-    let failure = || match unsafe { args::optional_text("message", message) }? {
-        Some(message) => bail!(Storage, "{message}"),
-        None => bail!(Storage, "the cache's backend or loader failed"),
-    };
-    // SAFETY: the caller's promise.
-    unsafe { answer(reply, std::ptr::null_mut(), failure) };
 }
 
 /// Checks an empty backend against the rules that a cache relies on, and leaves it empty:
@@ -492,7 +275,7 @@ pub unsafe extern "C" fn weir_cache_reply_error(reply: *mut WeirCacheReply, mess
 ///  8. A value that was handed out stays whole.
 ///  9. All functions may be called by several threads at once.
 ///
-/// It must have room for 4 MiB, and answer each call within 10 seconds. Blocks the calling thread.
+/// It must have room for 4 MiB, and answer each call within 10 seconds. Blocks the calling thread, on which functions are called.
 ///
 /// @param backend  the backend; its `release` is called before this returns, unless the call is refused: WEIR_STATUS_INVALID_ARGUMENT,
 /// WEIR_STATUS_WOULD_DEADLOCK, WEIR_STATUS_FORKED
@@ -508,7 +291,7 @@ pub unsafe extern "C" fn weir_cache_backend_check(backend: *const WeirCacheBacke
     let body = || {
         runtime::may_block()?;
         // SAFETY: the caller's promise.
-        let backend: Arc<dyn CacheBackend> = unsafe { Supplied::new(backend) }?;
+        let backend: Arc<dyn CacheBackend> = unsafe { Supplied::new(backend, false) }?;
         conformance::check(&backend)
     };
     // SAFETY: the caller's promise.

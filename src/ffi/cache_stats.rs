@@ -114,7 +114,8 @@ unsafe fn count(cache: *const WeirCache, bytes: bool) -> Result<Operation<impl F
 /// @param timeout_ms  how long to wait for a backend of the caller's, beside its own deadline; < 0 = for ever
 /// @param number      receives the number; WEIR_CACHE_UNKNOWN if the backend cannot tell
 /// @param error       receives the error, unless NULL
-/// @return WEIR_STATUS_OK; WEIR_STATUS_STORAGE if the backend failed, WEIR_STATUS_TIMED_OUT; WEIR_STATUS_INVALID_ARGUMENT
+/// @return WEIR_STATUS_OK; WEIR_STATUS_STORAGE if the backend failed, WEIR_STATUS_TIMED_OUT; WEIR_STATUS_INVALID_ARGUMENT,
+/// WEIR_STATUS_WOULD_DEADLOCK where weir must not wait, WEIR_STATUS_FORKED
 ///
 /// # Safety
 ///

@@ -126,7 +126,14 @@ impl WeirSnapshotOptions {
         // SAFETY: the same.
         let (primary_key, indexes) =
             unsafe { (primary_key(self.primary_key, self.primary_key_len)?, indexes(self.indexes, self.indexes_len)?) };
-        Ok(SnapshotOptions { schema, primary_key, indexes, max_bytes: self.max_bytes, wal: flag("wal", self.wal)? })
+        Ok(SnapshotOptions {
+            schema,
+            primary_key,
+            indexes,
+            max_bytes: self.max_bytes,
+            wal: flag("wal", self.wal)?,
+            ..SnapshotOptions::default()
+        })
     }
 }
 
@@ -154,12 +161,13 @@ unsafe fn open(
     // SAFETY: the caller's promise, here and below.
     let options = unsafe { options::read(options) }?;
     // SAFETY: the same.
-    let (decoded, handle) = unsafe { (options.decode(schema)?, handle::share(session)?) };
+    let (mut decoded, handle) = unsafe { (options.decode(schema)?, handle::share(session)?) };
     // SAFETY: the same.
     let (root, id) = unsafe { (args::text("root", root)?, args::text("shard_id", shard_id)?) };
     let (store, shard) = (handle.core.store(root, true)?, ShardPath::new(id)?);
     let (session, blocking) = (Arc::clone(&handle.core), store.is_blocking());
     let (env, cache) = (session.env().clone(), session.cache());
+    decoded.cache_local_entries = session.entry_cache(&store).is_some();
     let opening = async move {
         let snapshot = Snapshot::open(store, shard, session.env().clone(), Some(&cache), decoded).await?;
         let shape = KeyShape::of(snapshot.view().spec());

@@ -223,11 +223,16 @@ impl Sparse {
 
     /// The block that `bytes` are, once found right.
     pub(super) fn check(&self, index: usize, bytes: Bytes) -> Check<Block> {
-        let place = &self.blocks[index];
-        if bytes.len() as u64 != place.len || crc(&bytes) != place.crc {
+        let (place, crc) = (&self.blocks[index], crc(&bytes));
+        if bytes.len() as u64 != place.len || crc != place.crc {
             return Err(format!("the checksum of block {index} is wrong"));
         }
-        Block::read(bytes)
+        Block::read(bytes, crc)
+    }
+
+    /// The checksum of the block, by which a cache knows it.
+    pub(super) fn crc(&self, index: usize) -> u32 {
+        self.blocks[index].crc
     }
 }
 
@@ -238,6 +243,7 @@ pub(super) struct Block {
     /// Where the entries end and the restarts begin.
     end: usize,
     restarts: usize,
+    crc: u32,
 }
 
 impl Block {
@@ -245,12 +251,18 @@ impl Block {
         &self.bytes
     }
 
-    pub(super) fn read(bytes: Bytes) -> Check<Self> {
+    /// The checksum of its bytes.
+    pub(super) fn crc(&self) -> u32 {
+        self.crc
+    }
+
+    /// Of `bytes` with the checksum `crc`.
+    pub(super) fn read(bytes: Bytes, crc: u32) -> Check<Self> {
         let (rest, count) = bytes.split_last_chunk::<4>().ok_or("a block is cut off")?;
         let restarts = u32::from_le_bytes(*count) as usize;
         let end = restarts.checked_mul(4).and_then(|len| rest.len().checked_sub(len)).filter(|_| restarts > 0);
         let end = end.ok_or_else(|| format!("a block with {restarts} restarts"))?;
-        Ok(Self { bytes, end, restarts })
+        Ok(Self { bytes, end, restarts, crc })
     }
 
     fn restart(&self, index: usize) -> Check<usize> {
@@ -413,7 +425,7 @@ mod tests {
                 let mut bad = block.to_vec();
                 bad[at] ^= 1 << bit;
                 assert!(sparse.check(0, bad.clone().into()).is_err(), "byte {at}, bit {bit}");
-                if let Ok(unchecked) = Block::read(bad.into()) {
+                if let Ok(unchecked) = Block::read(bad.into(), 0) {
                     let _ = unchecked.get(&key(50));
                     let mut walk = unchecked.walk();
                     while let Ok(Some(_)) = walk.next() {}

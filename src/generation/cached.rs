@@ -3,7 +3,9 @@
 //!
 //! A generation's objects never change, and its directory's name is never used again, so what was read once may be believed for as long
 //! as it is there. What is cached was checked when it was read, and holds no more memory than itself: it is copied out of what was
-//! read along with it. It does not say that the generation is still there: that is found out by the first read that is not cached.
+//! read along with it. A backend may confuse values: a block is known by its checksum in the index, a batch says whose it is, an index
+//! where it is, and one that is not what was asked for is a miss. That something is cached does not say that the generation is still
+//! there: that is found out by the first read that is not cached.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -21,6 +23,8 @@ use crate::store::Store;
 #[derive(Debug, Clone)]
 pub(super) struct BlockCache {
     prefix: Arc<[u8]>,
+    /// The generation, as its batches know it.
+    id: u64,
     cache: Cache,
     pub batches: View<BatchKey>,
 }
@@ -32,18 +36,25 @@ impl BlockCache {
             return None;
         }
         let prefix: Arc<[u8]> = format!("weir.generation\0{}\0{dir}\0", store.identity()).into_bytes().into();
-        Some(Self { batches: View::new(cache.clone(), Arc::clone(&prefix)), cache: cache.clone(), prefix })
+        let id = twox_hash::XxHash3_64::oneshot(&prefix);
+        Some(Self { batches: View::lenient(cache.clone(), Arc::clone(&prefix)), cache: cache.clone(), id, prefix })
     }
 
-    /// What is kept of its index number `object`; `load` opens it if that is not cached.
-    pub async fn front(&self, object: u32, load: impl Future<Output = Result<Container>>) -> Result<Arc<Container>> {
-        let fronts = View::new(self.cache.clone(), Arc::clone(&self.prefix));
-        fronts.get_or_insert(&FrontKey(object.to_le_bytes()), load).await.map(|(front, _)| front)
+    /// What is kept of its index number `object`, which is at `path`; `load` opens it if that is not cached.
+    pub async fn front(&self, object: u32, path: &str, load: impl Future<Output = Result<Container>>) -> Result<Arc<Container>> {
+        let fronts = View::lenient(self.cache.clone(), Arc::clone(&self.prefix));
+        let key = FrontKey { number: object.to_le_bytes(), path: path.to_owned() };
+        fronts.get_or_insert(&key, load).await.map(|(front, _)| front)
     }
 
     /// The blocks of its index number `object`.
     pub fn index(&self, object: u32) -> IndexBlocks {
-        IndexBlocks { view: View::new(self.cache.clone(), Arc::clone(&self.prefix)), object }
+        IndexBlocks { view: View::lenient(self.cache.clone(), Arc::clone(&self.prefix)), object }
+    }
+
+    /// The key of its batch number `batch`.
+    pub fn batch(&self, batch: usize) -> BatchKey {
+        BatchKey { number: (batch as u64).to_le_bytes(), generation: self.id }
     }
 }
 
@@ -55,21 +66,26 @@ pub(super) struct IndexBlocks {
 }
 
 impl IndexBlocks {
-    pub fn key(&self, block: usize) -> BlockKey {
+    /// The key of the block, whose checksum is `crc`.
+    pub fn key(&self, block: usize, crc: u32) -> BlockKey {
         let mut key = [0; 12];
         key[..4].copy_from_slice(&self.object.to_le_bytes());
         key[4..].copy_from_slice(&(block as u64).to_le_bytes());
-        BlockKey(key)
+        BlockKey(key, crc)
     }
 }
 
-/// Names a block of an index: the index, and the block's number.
-pub(super) struct BlockKey([u8; 12]);
+/// Names a block of an index: the index, and the block's number; and its checksum.
+pub(super) struct BlockKey([u8; 12], u32);
 
 impl CacheKey for BlockKey {
     type Value = Block;
     fn key(&self) -> Cow<'_, [u8]> {
         Cow::Borrowed(&self.0)
+    }
+
+    fn accepts(&self, block: &Block) -> bool {
+        block.crc() == self.1
     }
 }
 
@@ -82,27 +98,35 @@ impl Cached for Block {
 
     fn encode(&self) -> Option<Bytes> {
         let mut bytes = self.bytes().to_vec();
-        bytes.extend_from_slice(&crc(self.bytes()).to_le_bytes());
+        bytes.extend_from_slice(&self.crc().to_le_bytes());
         Some(bytes.into())
     }
 
     fn decode(mut bytes: Bytes) -> Result<Self> {
         let at = bytes.len().checked_sub(4).ok_or_else(|| err!(InvalidData, "{} bytes are no cached block", bytes.len()))?;
-        let sum = bytes.split_off(at);
-        if sum[..] != crc(&bytes).to_le_bytes() {
+        let (sum, crc) = (bytes.split_off(at), crc(&bytes[..at]));
+        if sum[..] != crc.to_le_bytes() {
             return Err(err!(InvalidData, "a cached block is not as it was cached"));
         }
-        Self::read(bytes).map_err(|what| err!(InvalidData, "{what}"))
+        Self::read(bytes, crc).map_err(|what| err!(InvalidData, "{what}"))
     }
 }
 
-/// Names an index by its number.
-struct FrontKey([u8; 4]);
+/// Names an index by its number; and where it is.
+struct FrontKey {
+    number: [u8; 4],
+    path: String,
+}
 
 impl CacheKey for FrontKey {
     type Value = Container;
+
     fn key(&self) -> Cow<'_, [u8]> {
-        Cow::Borrowed(&self.0)
+        Cow::Borrowed(&self.number)
+    }
+
+    fn accepts(&self, front: &Container) -> bool {
+        front.path == self.path
     }
 }
 
@@ -138,19 +162,22 @@ impl Cached for Container {
     }
 }
 
-/// Names a batch of rows by its number.
-pub(super) struct BatchKey([u8; 8]);
-
-impl BatchKey {
-    pub fn new(batch: usize) -> Self {
-        Self((batch as u64).to_le_bytes())
-    }
+/// Names a batch of rows by its number; and its generation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct BatchKey {
+    number: [u8; 8],
+    generation: u64,
 }
 
 impl CacheKey for BatchKey {
     type Value = CachedBatch;
+
     fn key(&self) -> Cow<'_, [u8]> {
-        Cow::Borrowed(&self.0)
+        Cow::Borrowed(&self.number)
+    }
+
+    fn accepts(&self, batch: &CachedBatch) -> bool {
+        batch.key == Some(*self)
     }
 }
 
@@ -158,11 +185,13 @@ impl CacheKey for BatchKey {
 #[derive(Debug)]
 pub struct CachedBatch {
     batch: RecordBatch,
+    /// `None`: it is not for the cache.
+    key: Option<BatchKey>,
 }
 
 impl CachedBatch {
-    pub(super) fn new(batch: RecordBatch) -> Self {
-        Self { batch }
+    pub(super) fn new(batch: RecordBatch, key: Option<BatchKey>) -> Self {
+        Self { batch, key }
     }
 
     /// The rows.
@@ -176,6 +205,7 @@ impl Cached for CachedBatch {
     const TYPE_NAME: &'static str = "weir.generation.batch.1";
 
     fn footprint(&self, footprint: &mut Footprint) {
+        footprint.add(size_of::<BatchKey>());
         footprint.add_batch(&self.batch);
     }
 }

@@ -8,7 +8,7 @@ use futures_util::future::try_join_all;
 
 use super::Hit;
 use super::block::{Block, Sparse, Walk};
-use super::cached::{IndexBlocks, alone};
+use super::cached::{BlockKey, IndexBlocks, alone};
 use super::container::{self, Container, damaged, kind};
 use crate::error::{Error, Result};
 use crate::store::Store;
@@ -57,7 +57,7 @@ impl Index {
             let mut blocks = self.read(index..index + 1).await?;
             blocks.pop().ok_or_else(|| self.damaged(format!("block {index} is missing")))
         };
-        let (block, _) = cached.view.get_or_insert(&cached.key(index), load).await?;
+        let (block, _) = cached.view.get_or_insert(&self.key(cached, index), load).await?;
         block.get(key).map_err(|what| self.damaged(what))
     }
 
@@ -65,8 +65,12 @@ impl Index {
     pub(super) fn get_now(&self, key: &[u8]) -> Result<Option<Option<Hit>>> {
         let Some(index) = self.sparse.find(key) else { return Ok(Some(None)) };
         let Some(cached) = &self.cached else { return Ok(None) };
-        let block = cached.view.peek_now(&cached.key(index));
+        let block = cached.view.peek_now(&self.key(cached, index));
         block.map(|block| block.get(key)).transpose().map_err(|what| self.damaged(what))
+    }
+
+    fn key(&self, cached: &IndexBlocks, index: usize) -> BlockKey {
+        cached.key(index, self.sparse.crc(index))
     }
 
     /// About how many entries the blocks have that may hold some of `range`.
@@ -123,14 +127,14 @@ impl Index {
         let Some(cached) = self.cached.as_ref().filter(|_| keep) else { return self.read(range).await };
         let mut blocks = Vec::with_capacity(range.len());
         for index in range.clone() {
-            blocks.push(cached.view.peek(&cached.key(index)).await.map(|block| (*block).clone()));
+            blocks.push(cached.view.peek(&self.key(cached, index)).await.map(|block| (*block).clone()));
         }
         let (first, last) = (blocks.iter().position(Option::is_none), blocks.iter().rposition(Option::is_none));
         if let (Some(first), Some(last)) = (first, last) {
             let read = self.read(range.start + first..range.start + last + 1).await?;
             for (at, block) in (first..).zip(read) {
                 if blocks[at].is_none() {
-                    cached.view.insert(&cached.key(range.start + at), Arc::new(block.clone())).await?;
+                    cached.view.insert(&self.key(cached, range.start + at), Arc::new(block.clone())).await?;
                     blocks[at] = Some(block);
                 }
             }

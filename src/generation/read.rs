@@ -502,7 +502,7 @@ impl Generation {
 async fn open_index(store: &Store, path: &str, len: Option<u64>, cached: Option<&BlockCache>, object: u32) -> Result<Arc<Container>> {
     let open = async { Container::open(store, path, len).await?.ok_or_else(|| missing(store, path)) };
     match cached {
-        Some(cached) => cached.front(object, open).await,
+        Some(cached) => cached.front(object, path, open).await,
         None => open.await.map(Arc::new),
     }
 }

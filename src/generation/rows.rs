@@ -6,7 +6,7 @@ use arrow_array::{RecordBatch, UInt32Array};
 use bytes::Bytes;
 use futures_util::future::try_join_all;
 
-use super::cached::{BatchKey, CachedBatch};
+use super::cached::CachedBatch;
 use super::read::{CONCURRENT, Generation, READ_BYTES};
 use crate::error::{Result, bail, err};
 
@@ -19,7 +19,7 @@ impl Generation {
     pub fn row_now(&self, row: u64) -> Option<(Arc<CachedBatch>, usize)> {
         let cached = self.cached.as_ref().filter(|_| row < self.rows())?;
         let index = self.batch_of(row);
-        let batch = cached.batches.peek_now(&BatchKey::new(index))?;
+        let batch = cached.batches.peek_now(&cached.batch(index))?;
         Some((batch, (row - self.rows_of(index).start) as usize))
     }
 
@@ -71,16 +71,17 @@ impl Generation {
     async fn through_cache(&self, wanted: &[usize]) -> Result<Vec<Arc<CachedBatch>>> {
         let Some(cached) = &self.cached else { bail!(Internal, "there is no cache") };
         if let [index] = wanted {
+            let key = cached.batch(*index);
             let load = async {
                 let message = self.read(*index..index + 1).await?.pop();
                 let message = message.ok_or_else(|| self.damaged(format!("batch {index} is missing")))?;
-                self.decode(*index, message, None).await.map(CachedBatch::new)
+                Ok(CachedBatch::new(self.decode(*index, message, None).await?, Some(key)))
             };
-            return Ok(vec![cached.batches.get_or_insert(&BatchKey::new(*index), load).await?.0]);
+            return Ok(vec![cached.batches.get_or_insert(&key, load).await?.0]);
         }
         let mut batches = Vec::with_capacity(wanted.len());
         for index in wanted {
-            batches.push(cached.batches.peek(&BatchKey::new(*index)).await);
+            batches.push(cached.batches.peek(&cached.batch(*index)).await);
         }
         let mut runs = Vec::new();
         let missing = wanted.iter().zip(&batches).filter(|(_, batch)| batch.is_none());
@@ -99,14 +100,16 @@ impl Generation {
 
     /// The stored batch, if it is in the cache.
     pub(super) async fn peek(&self, index: usize) -> Option<Arc<CachedBatch>> {
-        self.cached.as_ref()?.batches.peek(&BatchKey::new(index)).await
+        let cached = self.cached.as_ref()?;
+        cached.batches.peek(&cached.batch(index)).await
     }
 
     /// The stored batch in its message, which was read with others, decoded whole and kept in the cache, if there is one.
     pub(super) async fn keep(&self, index: usize, message: &Bytes) -> Result<Arc<CachedBatch>> {
-        let batch = Arc::new(CachedBatch::new(self.decode(index, Bytes::copy_from_slice(message), None).await?));
-        if let Some(cached) = &self.cached {
-            cached.batches.insert(&BatchKey::new(index), Arc::clone(&batch)).await?;
+        let key = self.cached.as_ref().map(|cached| cached.batch(index));
+        let batch = Arc::new(CachedBatch::new(self.decode(index, Bytes::copy_from_slice(message), None).await?, key));
+        if let (Some(cached), Some(key)) = (&self.cached, key) {
+            cached.batches.insert(&key, Arc::clone(&batch)).await?;
         }
         Ok(batch)
     }

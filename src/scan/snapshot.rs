@@ -48,11 +48,13 @@ pub struct SnapshotOptions {
     pub max_bytes: u64,
     /// Whether the tail is read at all. Without it, a snapshot has what is in generations.
     pub wal: bool,
+    /// Whether the tail's entries are read through the cache also from a local store, where reading them again is cheap.
+    pub cache_local_entries: bool,
 }
 
 impl Default for SnapshotOptions {
     fn default() -> Self {
-        Self { schema: None, primary_key: None, indexes: Vec::new(), max_bytes: 1 << 30, wal: true }
+        Self { schema: None, primary_key: None, indexes: Vec::new(), max_bytes: 1 << 30, wal: true, cache_local_entries: false }
     }
 }
 
@@ -65,7 +67,7 @@ pub struct Snapshot {
 
 impl Snapshot {
     /// Reads the manifest and the tail of `shard`, and opens its generations. Blocks of generations are read through `cache`, if there is
-    /// one, and so are entries, from a store where a read takes long.
+    /// one, and so are entries, from a store where a read takes long, or if the options say so.
     ///
     /// # Errors
     /// `NotFound`: there is no such shard, or nothing in it that would tell a schema. `InvalidArgument`: options that make no sense, or no
@@ -194,7 +196,7 @@ impl Opening<'_> {
     fn tailer(&self, after: u64) -> Result<WalTailer> {
         let options = TailerOptions { from: after.saturating_add(1), ..TailerOptions::default() };
         let tailer = WalTailer::open(self.store.clone(), self.shard.clone(), options, self.env.clone())?;
-        Ok(match self.cache.filter(|_| !self.store.is_blocking()) {
+        Ok(match self.cache.filter(|_| self.options.cache_local_entries || !self.store.is_blocking()) {
             Some(cache) => tailer.with_cache(cache),
             None => tailer,
         })

@@ -1,5 +1,6 @@
 /* A cache backend as a program might bring it: a plain locked hash table. It keeps values as the leases that it is given, or as bytes of
- * its own as a store outside of the process would; it answers at once, or later from a thread of its own; and it can be told to fail. */
+ * its own as a store outside of the process would; it answers at once, or later from a thread of its own; and it can be told to fail, or
+ * to block whoever calls it. */
 #ifndef WEIR_TEST_CACHE_TABLE_H
 #define WEIR_TEST_CACHE_TABLE_H
 
@@ -16,7 +17,7 @@ typedef struct Entry {
   size_t len;
 } Entry;
 
-typedef enum { NOTHING_WRONG, FAILS_ALWAYS, HANGS, GIVES_GARBAGE, FORGETS_LONG_PREFIXES, KEEPS_ON_CLEAR } Wrong;
+typedef enum { NOTHING_WRONG, FAILS_ALWAYS, HANGS, GIVES_GARBAGE, FORGETS_LONG_PREFIXES, KEEPS_ON_CLEAR, BLOCKS } Wrong;
 
 /* What is to be done, by the caller's thread or by the table's own. */
 typedef struct Job {
@@ -31,7 +32,8 @@ typedef struct {
   Entry *buckets[TABLE_BUCKETS];
   uint64_t count, bytes;
   bool as_bytes, later;
-  atomic_int wrong, gets, inserts, released;
+  atomic_int wrong, gets, inserts, released, blocked; /* blocked: calls that are */
+  pthread_cond_t unblocked;
   WeirCacheReply *hung[64];
   int n_hung;
   /* The table's own thread. */
@@ -129,6 +131,12 @@ static void table_do(Table *table, Job *job) {
     return;
   }
   pthread_mutex_lock(&table->lock);
+  if (wrong == BLOCKS) {
+    atomic_fetch_add(&table->blocked, 1);
+    while (atomic_load(&table->wrong) == BLOCKS) pthread_cond_wait(&table->unblocked, &table->lock);
+    atomic_fetch_sub(&table->blocked, 1);
+    wrong = atomic_load(&table->wrong);
+  }
   if (wrong == HANGS && table->n_hung < 64) {
     table_free(&job->entry);
     table->hung[table->n_hung++] = job->reply;
@@ -254,6 +262,7 @@ static void table_init(Table *table, bool as_bytes, bool later) {
   memset(table, 0, sizeof *table);
   pthread_mutex_init(&table->lock, NULL);
   pthread_cond_init(&table->more, NULL);
+  pthread_cond_init(&table->unblocked, NULL);
   table->as_bytes = as_bytes;
   table->later = later;
   if (later && pthread_create(&table->thread, NULL, table_thread, table) != 0) abort();
@@ -270,6 +279,14 @@ static WeirCacheBackend table_backend(Table *table) {
   backend.num_entries = table_count;
   backend.size_bytes = table_bytes;
   return backend;
+}
+
+/* Lets those go on that it blocks. */
+UNUSED static void table_unblock(Table *table) {
+  pthread_mutex_lock(&table->lock);
+  atomic_store(&table->wrong, NOTHING_WRONG);
+  pthread_cond_broadcast(&table->unblocked);
+  pthread_mutex_unlock(&table->lock);
 }
 
 /* Answers, far too late, what it hung on; ends its thread; frees what it has. */

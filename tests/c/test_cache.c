@@ -1,55 +1,6 @@
 /* The cache from C: the built-in one, one over a locked hash table of the program's, and what both have in common; a session's cache and
  * its memory. */
-#include "cache_table.h"
-
-static WeirCacheKey key_of(const char *prefix, const char *key) {
-  return (WeirCacheKey){(const uint8_t *)prefix, strlen(prefix), (const uint8_t *)key, strlen(key), "test"};
-}
-
-static WeirCache *cache_new(uint64_t capacity) {
-  WeirCacheOptions options = WEIR_CACHE_OPTIONS_INIT;
-  WeirCache *cache = NULL;
-  options.capacity_bytes = capacity;
-  OK(weir_cache_new(&options, &cache, &err));
-  return cache;
-}
-
-static WeirCache *cache_over(Table *table, int64_t timeout_ms) {
-  WeirCacheOptions options = WEIR_CACHE_OPTIONS_INIT;
-  WeirCacheBackend backend = table_backend(table);
-  WeirCache *cache = NULL;
-  options.backend = &backend;
-  options.backend_timeout_ms = timeout_ms;
-  OK(weir_cache_new(&options, &cache, &err));
-  return cache;
-}
-
-static void put(WeirCache *cache, const char *prefix, const char *key, const char *value) {
-  WeirCacheKey k = key_of(prefix, key);
-  OK(weir_cache_insert(cache, &k, (const uint8_t *)value, strlen(value), -1, &err));
-}
-
-static bool value_is(const WeirCacheValue *value, const char *text) {
-  size_t len = strlen(text);
-  return weir_cache_value_kind(value) == WEIR_CACHE_KIND_BYTES && weir_cache_value_len(value) == len &&
-         (len == 0 ? weir_cache_value_data(value) == NULL : memcmp(weir_cache_value_data(value), text, len) == 0);
-}
-
-/* Whether the key has that value; NULL: whether it is a miss. */
-static bool has(WeirCache *cache, const char *prefix, const char *key, const char *text) {
-  WeirCacheKey k = key_of(prefix, key);
-  WeirCacheValue *value = (WeirCacheValue *)&k;
-  OK(weir_cache_get(cache, &k, -1, &value, &err));
-  bool good = text == NULL ? value == NULL : value != NULL && value_is(value, text);
-  weir_cache_value_free(value);
-  return good;
-}
-
-static WeirCacheStats stats_of(const WeirCache *cache) {
-  WeirCacheStats stats = WEIR_CACHE_STATS_INIT;
-  OK(weir_cache_stats(cache, &stats, &err));
-  return stats;
-}
+#include "cache_use.h"
 
 /* ---- What all caches do ---- */
 
@@ -112,46 +63,6 @@ static void use_cache(WeirCache *cache) {
 }
 
 /* ---- Loaders ---- */
-
-typedef struct {
-  atomic_int runs, released;
-  WeirCache *cache; /* to be re-entered */
-  const char *value;
-  bool fails, later, empty;
-  WeirStatus inner;
-  pthread_t thread;
-  WeirCacheReply *reply;
-} Load;
-
-static void *load_later(void *ctx) {
-  Load *load = ctx;
-  sleep_ms(30);
-  weir_cache_reply_bytes(load->reply, (const uint8_t *)load->value, strlen(load->value), NULL);
-  return NULL;
-}
-
-static void load_bytes(void *ctx, const WeirCacheKey *key, WeirCacheReply *reply) {
-  Load *load = ctx;
-  atomic_fetch_add(&load->runs, 1);
-  if (load->cache != NULL) {
-    WeirCacheValue *value = NULL;
-    WeirCacheLoader again = {load_bytes, load, NULL};
-    load->inner = weir_cache_get_or_insert(load->cache, key, again, -1, &value, NULL, NULL);
-    weir_cache_value_free(value);
-    put(load->cache, "p", "other", "put by the loader");
-  }
-  if (load->fails) weir_cache_reply_error(reply, "the loader is broken");
-  else if (load->empty) weir_cache_reply_miss(reply);
-  else if (!load->later) weir_cache_reply_bytes(reply, (const uint8_t *)load->value, strlen(load->value), NULL);
-  else {
-    load->reply = reply;
-    if (pthread_create(&load->thread, NULL, load_later, load) != 0) abort();
-  }
-}
-
-static void load_release(void *ctx) { atomic_fetch_add(&((Load *)ctx)->released, 1); }
-
-static WeirCacheLoader loader_of(Load *load) { return (WeirCacheLoader){load_bytes, load, load_release}; }
 
 typedef struct {
   WeirCache *cache;
@@ -342,122 +253,6 @@ static void test_over_a_table(void) {
   check_all_released();
 }
 
-/* ---- Backends ---- */
-
-static void test_a_plain_table_keeps_the_rules(void) {
-  for (int mode = 0; mode < 4; mode++) {
-    Table table;
-    table_init(&table, mode & 1, mode & 2);
-    WeirCacheBackend backend = table_backend(&table);
-    OK(weir_cache_backend_check(&backend, &err));
-    CHECK_EQ(atomic_load(&table.released), 1);
-    CHECK_EQ(table.count, 0);
-    backend.num_entries = NULL, backend.size_bytes = NULL;
-    OK(weir_cache_backend_check(&backend, &err));
-    table_end(&table);
-  }
-  check_all_released();
-}
-
-static void check_names_rule(Wrong wrong, WeirStatus status, uint64_t rule) {
-  Table table;
-  uint64_t named = 0;
-  table_init(&table, false, false);
-  atomic_store(&table.wrong, wrong);
-  WeirCacheBackend backend = table_backend(&table);
-  WeirError *error = NULL;
-  CHECK_EQ(weir_cache_backend_check(&backend, &error), status);
-  CHECK(weir_error_detail_u64(error, "rule", &named));
-  CHECK_EQ(named, rule);
-  weir_error_free(error);
-  CHECK_EQ(atomic_load(&table.released), 1);
-  atomic_store(&table.wrong, NOTHING_WRONG);
-  table_end(&table);
-}
-
-static void test_a_broken_table_is_told_which_rule_it_breaks(void) {
-  check_names_rule(FORGETS_LONG_PREFIXES, WEIR_STATUS_INVALID_DATA, 5);
-  check_names_rule(KEEPS_ON_CLEAR, WEIR_STATUS_INVALID_DATA, 6);
-  check_names_rule(FAILS_ALWAYS, WEIR_STATUS_STORAGE, 1);
-  check_names_rule(GIVES_GARBAGE, WEIR_STATUS_INVALID_DATA, 1);
-}
-
-static atomic_int warnings;
-
-static void on_log(void *ctx, int32_t level, const char *target, const char *message) {
-  (void)ctx, (void)target;
-  if (level <= WEIR_LOG_LEVEL_WARN && strstr(message, "cache") != NULL) atomic_fetch_add(&warnings, 1);
-}
-
-/* A read never fails for the backend's sake; what fails is counted and logged. */
-static void test_a_backend_that_fails_is_a_miss(void) {
-  WeirLogSink sink = WEIR_LOG_SINK_INIT;
-  sink.log = on_log;
-  OK(weir_log_set_sink(&sink, &err));
-  for (int wrong = FAILS_ALWAYS; wrong <= GIVES_GARBAGE; wrong++) {
-    Table table;
-    table_init(&table, false, false);
-    WeirCache *cache = cache_over(&table, 30);
-    WeirCacheKey k = key_of("p", "k");
-    WeirCacheValue *value = NULL;
-    uint8_t cached = 7;
-    Load load = {.value = "loaded"};
-    atomic_store(&warnings, 0);
-    atomic_store(&table.wrong, wrong);
-    CHECK(has(cache, "p", "k", NULL));
-    put(cache, "p", "k", "v");
-    OK(weir_cache_get_or_insert(cache, &k, loader_of(&load), -1, &value, &cached, &err));
-    CHECK(value_is(value, "loaded") && cached == 0);
-    weir_cache_value_free(value);
-    CHECK_EQ(stats_of(cache).backend_errors, 4);
-    CHECK(atomic_load(&warnings) >= 1);
-    /* An invalidation that did not happen is not passed over. */
-    if (wrong == HANGS) FAILS(weir_cache_clear(cache, -1, &err), TIMED_OUT);
-    else CHECK(weir_cache_clear(cache, -1, NULL) != WEIR_STATUS_OK);
-    CHECK(weir_cache_invalidate_prefix(cache, NULL, 0, -1, NULL) != WEIR_STATUS_OK);
-    atomic_store(&table.wrong, NOTHING_WRONG);
-    put(cache, "p", "k", "v");
-    CHECK(has(cache, "p", "k", "v"));
-    weir_cache_free(cache);
-    table_end(&table);
-  }
-  OK(weir_log_set_sink(NULL, &err));
-}
-
-/* Answers of the wrong kind, twice, or by nobody. */
-static void test_replies_take_null(void) {
-  struct ArrowArray batch = batch_new(1, 0);
-  weir_cache_reply_miss(NULL);
-  weir_cache_reply_done(NULL, 1);
-  weir_cache_reply_error(NULL, "x");
-  FAILS(weir_cache_reply_bytes(NULL, NULL, 0, &err), INVALID_ARGUMENT);
-  FAILS(weir_cache_reply_batch(NULL, &batch, NULL, &err), INVALID_ARGUMENT);
-  CHECK(batch.release == NULL);
-  FAILS(weir_cache_reply_value(NULL, NULL, &err), INVALID_ARGUMENT);
-}
-
-static void bad_answer(void *ctx, const WeirCacheKey *key, WeirCacheReply *reply) {
-  struct ArrowArray batch = batch_new(10, 0);
-  (void)key;
-  if (*(int *)ctx == 0) FAILS(weir_cache_reply_bytes(reply, NULL, 5, &err), INVALID_ARGUMENT);
-  else if (*(int *)ctx == 1) FAILS(weir_cache_reply_batch(reply, &batch, NULL, &err), INVALID_ARGUMENT);
-  else FAILS(weir_cache_reply_value(reply, NULL, &err), INVALID_ARGUMENT);
-  if (batch.release != NULL) batch.release(&batch);
-}
-
-static void test_a_bad_answer_is_an_error_of_the_load(void) {
-  WeirCache *cache = cache_new(1 << 20);
-  WeirCacheKey k = key_of("p", "k");
-  for (int how = 0; how < 3; how++) {
-    WeirCacheValue *value = NULL;
-    WeirCacheLoader loader = {bad_answer, &how, NULL};
-    WeirStatus status = weir_cache_get_or_insert(cache, &k, loader, -1, &value, NULL, NULL);
-    CHECK(status == WEIR_STATUS_INVALID_ARGUMENT && value == NULL);
-  }
-  weir_cache_free(cache);
-  check_all_released();
-}
-
 /* ---- Sizes and nonsense ---- */
 
 static void test_capacity(void) {
@@ -486,6 +281,40 @@ static void test_capacity(void) {
   free(large);
   weir_cache_free(cache);
   weir_cache_free(off);
+}
+
+/* PITFALLS K6: slices of one parent that come one by one, each with the parent's buffer, of which they say no more than how far they go. */
+static void test_slices_share_their_buffers(void) {
+  enum { SLICES = 50, STEP = 100, ROWS = 10 };
+  WeirCache *cache = cache_new(64 << 20);
+  size_t rows = (SLICES - 1) * STEP + ROWS;
+  int64_t *values = calloc(rows, sizeof *values);
+  struct ArrowSchema schema = schema_new("+s", "", false);
+  char name[16];
+  if (values == NULL) abort();
+  schema_child(&schema, schema_new("l", "id", false));
+  for (int i = 0; i < SLICES; i++) {
+    struct ArrowArray batch = array_new(ROWS, 0, 1), column = array_new(ROWS, 0, 2);
+    parts_of(&column)->buffers[1] = values;
+    column.offset = i * STEP;
+    array_child(&batch, column);
+    snprintf(name, sizeof name, "%d", i);
+    WeirCacheKey k = key_of("p", name);
+    OK(weir_cache_insert_batch(cache, &k, &batch, &schema, -1, &err));
+  }
+  WeirCacheStats stats = stats_of(cache);
+  CHECK_EQ(stats.entries, SLICES);
+  CHECK(stats.bytes >= rows * sizeof *values && stats.bytes < rows * sizeof *values + SLICES * 1000);
+  /* The longest goes: the others do not go as far. */
+  WeirCacheKey last = key_of("p", name);
+  OK(weir_cache_insert(cache, &last, NULL, 0, -1, &err));
+  CHECK(stats_of(cache).bytes <= stats.bytes - STEP * sizeof *values);
+  OK(weir_cache_clear(cache, -1, &err));
+  CHECK_EQ(stats_of(cache).bytes, 0);
+  check_all_released();
+  schema.release(&schema);
+  free(values);
+  weir_cache_free(cache);
 }
 
 static void test_nonsense_is_refused(void) {
@@ -663,12 +492,8 @@ int main(int argc, char **argv) {
   harness_start();
   RUN(test_builtin);
   RUN(test_over_a_table);
-  RUN(test_a_plain_table_keeps_the_rules);
-  RUN(test_a_broken_table_is_told_which_rule_it_breaks);
-  RUN(test_a_backend_that_fails_is_a_miss);
-  RUN(test_replies_take_null);
-  RUN(test_a_bad_answer_is_an_error_of_the_load);
   RUN(test_capacity);
+  RUN(test_slices_share_their_buffers);
   RUN(test_nonsense_is_refused);
   RUN(test_tailers_share_entries);
   RUN(test_session_memory);

@@ -2,10 +2,16 @@
 #![allow(dead_code, unused_imports, reason = "each test uses a part of it")]
 
 use std::collections::HashMap;
+use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::task::Poll;
 use std::time::Duration;
 
+use arrow_array::cast::AsArray;
+use arrow_array::types::Int64Type;
+use arrow_array::{Int64Array, RecordBatch};
+use arrow_buffer::Buffer;
 use bytes::Bytes;
 use weir::cache::{Cache, CacheBackend, Cached, Footprint, Key, OwnedKey, Value};
 use weir::env::BoxFuture;
@@ -69,6 +75,10 @@ pub enum Wrong {
     HoldsAnswers,
     /// Breaks the rule of that number.
     Breaks(u64),
+    /// Invalidations fail.
+    KeepsAll,
+    /// Insertions that were given up take effect at the next one.
+    InsertsLate,
 }
 
 /// A locked table of values.
@@ -78,6 +88,10 @@ pub struct Table {
     pub gets: AtomicUsize,
     pub inserts: AtomicUsize,
     pub let_through: tokio::sync::Semaphore,
+    /// Insertions that were begun and not ended.
+    late: Mutex<Vec<(OwnedKey, Value)>>,
+    /// The memory of batches that were handed out.
+    handed_out: Mutex<Vec<Arc<[AtomicU64]>>>,
     /// Stores bytes where there is a codec, as a backend out of the process does.
     pub encodes: bool,
 }
@@ -98,6 +112,8 @@ impl Table {
             gets: AtomicUsize::new(0),
             inserts: AtomicUsize::new(0),
             let_through: tokio::sync::Semaphore::new(0),
+            late: Mutex::default(),
+            handed_out: Mutex::default(),
             encodes,
         })
     }
@@ -117,6 +133,38 @@ impl Table {
             Wrong::Panics => panic!("in the backend"),
             _ => Ok(()),
         }
+    }
+
+    /// The batch with its first column, of numbers, in memory that is written over when entries are removed.
+    fn lent(&self, batch: &RecordBatch) -> RecordBatch {
+        let numbers = batch.column(0).as_primitive::<Int64Type>().values().iter().map(|number| AtomicU64::new(*number as u64));
+        let memory: Arc<[AtomicU64]> = numbers.collect();
+        let start = NonNull::from(&*memory).cast();
+        // SAFETY: the buffer holds what it points into; whoever writes to it does so while nobody reads.
+        let buffer = unsafe { Buffer::from_custom_allocation(start, batch.num_rows() * 8, Arc::new(Arc::clone(&memory))) };
+        self.handed_out.lock().unwrap().push(memory);
+        let mut columns = batch.columns().to_vec();
+        columns[0] = Arc::new(Int64Array::new(buffer.into(), batch.column(0).nulls().cloned()));
+        RecordBatch::try_new(batch.schema(), columns).unwrap()
+    }
+
+    fn write_over(&self) {
+        let lent = std::mem::take(&mut *self.handed_out.lock().unwrap());
+        lent.iter().flat_map(|memory| &**memory).for_each(|number| number.store(u64::MAX, Ordering::Relaxed));
+    }
+
+    /// Keeps the insertion for later, should it be given up now.
+    async fn postpone(&self, key: Key<'_>, value: &Value) {
+        let late = std::mem::take(&mut *self.late.lock().unwrap());
+        late.into_iter().for_each(|(key, value)| self.put(key.as_key(), value));
+        self.late.lock().unwrap().push((key.into(), value.clone()));
+        let mut polled = false;
+        std::future::poll_fn(|context| {
+            context.waker().wake_by_ref();
+            if std::mem::replace(&mut polled, true) { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
+        self.late.lock().unwrap().pop();
     }
 
     fn put(&self, key: Key<'_>, value: Value) {
@@ -148,6 +196,7 @@ impl CacheBackend for Table {
             Ok(match found {
                 None if self.breaks(1) => Some(text("anything")),
                 Some(value) if self.breaks(2) && value.size() > 100 => Some(Value::bytes(&[0; 100][..])),
+                Some(value) if self.breaks(8) && value.as_batch().is_some() => value.as_batch().map(|batch| Value::batch(self.lent(batch))),
                 Some(_) if self.wrong() == Wrong::Garbage => Some(Value::bytes(&b"???"[..])),
                 Some(value) if self.breaks(9) && key.prefix == b"shared" => {
                     // Two halves of two insertions.
@@ -170,6 +219,9 @@ impl CacheBackend for Table {
             if matches!(self.wrong(), Wrong::HoldsInserts | Wrong::HoldsAnswers) {
                 self.let_through.acquire().await.unwrap().forget();
             }
+            if self.wrong() == Wrong::InsertsLate {
+                self.postpone(key, &value).await;
+            }
             self.put(key, value);
             Ok(())
         })
@@ -178,6 +230,10 @@ impl CacheBackend for Table {
     fn invalidate_prefix<'a>(&'a self, prefix: &'a [u8]) -> BoxFuture<'a, Result<()>> {
         Box::pin(async move {
             self.fault().await?;
+            if self.wrong() == Wrong::KeepsAll {
+                return Err(Error::new(ErrorKind::Storage, "nothing is removed"));
+            }
+            self.write_over();
             let exactly = self.breaks(5);
             self.entries.lock().unwrap().retain(|key, _| {
                 let key = key.as_key();
@@ -211,5 +267,57 @@ impl CacheBackend for Table {
             self.fault().await?;
             Ok(None)
         })
+    }
+}
+
+type Change = Box<dyn Fn(&Table, Key<'_>, Option<Value>) -> Option<Value> + Send + Sync>;
+
+/// A table whose answers a test may change.
+pub struct Changed {
+    pub table: Arc<Table>,
+    change: Mutex<Option<Change>>,
+}
+
+impl Changed {
+    pub fn new(table: Arc<Table>) -> Arc<Self> {
+        Arc::new(Self { table, change: Mutex::new(None) })
+    }
+
+    /// From now on, `change` makes the answers of what the table would answer.
+    pub fn change(&self, change: impl Fn(&Table, Key<'_>, Option<Value>) -> Option<Value> + Send + Sync + 'static) {
+        *self.change.lock().unwrap() = Some(Box::new(change));
+    }
+}
+
+impl CacheBackend for Changed {
+    fn get<'a>(&'a self, key: Key<'a>) -> BoxFuture<'a, Result<Option<Value>>> {
+        Box::pin(async move {
+            let found = self.table.get(key).await?;
+            let change = self.change.lock().unwrap();
+            Ok(match &*change {
+                Some(change) => change(&self.table, key, found),
+                None => found,
+            })
+        })
+    }
+
+    fn insert<'a>(&'a self, key: Key<'a>, value: Value, size: u64) -> BoxFuture<'a, Result<()>> {
+        self.table.insert(key, value, size)
+    }
+
+    fn invalidate_prefix<'a>(&'a self, prefix: &'a [u8]) -> BoxFuture<'a, Result<()>> {
+        self.table.invalidate_prefix(prefix)
+    }
+
+    fn clear(&self) -> BoxFuture<'_, Result<()>> {
+        self.table.clear()
+    }
+
+    fn num_entries(&self) -> BoxFuture<'_, Result<Option<u64>>> {
+        self.table.num_entries()
+    }
+
+    fn size_bytes(&self) -> BoxFuture<'_, Result<Option<u64>>> {
+        self.table.size_bytes()
     }
 }

@@ -248,7 +248,7 @@ class StoresTest {
             throw new RuntimeException("a backend that cannot even close, as a test wants it", null, false, false) {};
           }
         };
-    try (Cache cache = Weir.cache(CacheOptions.defaults().withBackend(odd).withBackendTimeout(Duration.ofMillis(50)))) {
+    try (Cache cache = Weir.cache(CacheOptions.defaults().withBackend(odd).withBackendTimeout(Duration.ofMillis(500)))) {
       assertNull(cache.get(KEY));
       try (CacheValue value = cache.get(KEY)) {
         assertArrayEquals(one, value.bytes());
