@@ -12,7 +12,7 @@ CARGO_FLAGS  ?= --locked
 PROFILE      ?= fast
 TEST_PROFILE ?= dev
 # What `make build` makes.
-BUILD        ?= --lib --bins
+BUILD        := --lib --bins
 CC           ?= cc
 CFLAGS       ?= -O2 -g
 C_WARNINGS   := -std=c11 -Wall -Wextra -Wpedantic -Werror
@@ -53,7 +53,7 @@ demo: examples ## ingest real data, kill the process half-way, lose nothing (FIL
 
 # ---- Test -----------------------------------------------------------------------------------------------------------
 
-SUITES ?= test-rust test-c test-cpp test-go test-java test-python test-demo test-packages
+SUITES := test-rust test-c test-cpp test-go test-java test-python test-demo test-packages
 # A binding whose toolchain is missing is skipped: scripts/skip.sh says so, and notes it here for the last line.
 SKIPPED := $(abspath $(TARGET))/skipped-tests
 

@@ -9,7 +9,7 @@ JAVA_HOME_FOUND = $$(sh scripts/jdk.sh)
 MVN_RUN    = JAVA_HOME="$(JAVA_HOME_FOUND)" $(MVN) $(MVN_FLAGS) -f $(JAVA)/pom.xml
 JAVA_FLAGS = --add-opens=java.base/java.nio=ALL-UNNAMED --enable-native-access=ALL-UNNAMED
 # Fails where the binding cannot be built, and says in one line what is missing.
-JAVA_TOOLS ?= sh scripts/jdk.sh >/dev/null && sh scripts/need.sh $(MVN) maven
+JAVA_TOOLS = sh scripts/jdk.sh >/dev/null && sh scripts/need.sh $(MVN) maven
 
 .PHONY: java-tools java-native java-jar java-jar-built test-java run-java-tests examples-java run-java-examples docs-java bench-java
 java-tools:
