@@ -97,7 +97,7 @@ abstract sealed class Putting extends Table permits Writer {
 
   /**
    * Puts a batch and returns at once. The future completes as {@link #put(VectorSchemaRoot)} returns. Never waits for room: where there is
-   * none, the future fails with {@link BackpressureException}, see {@link #waitCapacityAsync}.
+   * none, the future fails with {@link BackpressureException}, see {@link Writer#waitCapacityAsync}.
    *
    * @param root the batch, of the writer's schema
    * @return sequence, position and epoch
