@@ -65,7 +65,6 @@ impl Spilled {
         if let Some(bytes) = self.mapped.get() {
             return Ok(bytes);
         }
-        runtime::may_block()?;
         // Of several at once, one stays.
         let bytes = self.spill.map()?;
         Ok(self.mapped.get_or_init(|| bytes))
@@ -309,6 +308,9 @@ pub unsafe extern "C" fn weir_spill_map(
     let body = |spill: &Handle<WeirSpill>| {
         data.check()?;
         len.check()?;
+        if spill.core.mapped.get().is_none() {
+            runtime::may_block()?;
+        }
         let bytes = spill.core.map()?;
         // PITFALLS X6: empty is (NULL, 0).
         data.set(if bytes.is_empty() { std::ptr::null() } else { bytes.as_ptr() });

@@ -41,9 +41,13 @@ static int entries_of(const char *path) {
 /* ---- A full disk ---- */
 
 /* The error of a spill that is lost: the same from now on, whoever asks. */
-static void is_lost(WeirSpillWriter *writer) {
+static void is_lost(WeirSpillWriter *writer, bool batches) {
   WeirSpill *none = NULL;
-  CHECK_EQ(weir_spill_writer_write(writer, (const uint8_t *)"x", 1, -1, &err), WEIR_STATUS_STORAGE_FULL);
+  struct ArrowArray batch = {0};
+  if (batches) batch = batch_new(1, 0);
+  WeirStatus status =
+      batches ? weir_spill_writer_write_batch(writer, &batch, -1, &err) : weir_spill_writer_write(writer, (const uint8_t *)"x", 1, -1, &err);
+  CHECK_EQ(status, WEIR_STATUS_STORAGE_FULL);
   CHECK_EQ(detail(err, "spill_lost"), 1);
   weir_error_free(err);
   CHECK_EQ(weir_spill_writer_finish(writer, -1, &none, &err), WEIR_STATUS_STORAGE_FULL);
@@ -87,7 +91,7 @@ static void test_a_full_disk(void) {
     err = NULL;
     CHECK_EQ(weir_spill_store_used_bytes(store), 300000);
     CHECK_EQ(files_below(dir), 1);
-    is_lost(writer);
+    is_lost(writer, batches);
     WeirSpill *next = spill_of(store, 500000);
     CHECK_EQ(weir_spill_len(next), 500000);
     weir_spill_free(next);
@@ -116,7 +120,7 @@ static void times_out_after(WeirSpillWriter *writer, int64_t batches, int64_t ro
 
 /* Also where the store is what is waited for, it is known how far a stream came. */
 static void test_a_stream_that_is_given_up_says_how_far_it_came(void) {
-  enum { ROWS = 420000 }; /* more than the part of an object, 8 MiB */
+  enum { ROWS = 500000 }; /* more than the part of an object, 8 MiB */
   WeirSpillStore *store = slow_store("memory://test-spill-ends/stream", "100");
   WeirSpillWriter *writer = begin_batches(store, 0);
   times_out_after(writer, 1, 10, 0); /* the store's place is not made yet */

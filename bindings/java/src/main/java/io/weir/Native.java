@@ -803,20 +803,6 @@ final class Native {
     static final long reserved = LAYOUT.byteOffset(PathElement.groupElement("reserved"));
   }
 
-  /** {@code WeirBytes} */
-  static final class WeirBytes {
-    private WeirBytes() {}
-
-    static final StructLayout LAYOUT =
-        MemoryLayout.structLayout(
-            ADDRESS.withName("data"),
-            JAVA_LONG.withName("len"))
-            .withName("WeirBytes");
-    static final long SIZE = LAYOUT.byteSize();
-    static final long data = LAYOUT.byteOffset(PathElement.groupElement("data"));
-    static final long len = LAYOUT.byteOffset(PathElement.groupElement("len"));
-  }
-
   /** {@code WeirSpillReadOptions} */
   static final class WeirSpillReadOptions {
     private WeirSpillReadOptions() {}
@@ -961,6 +947,20 @@ final class Native {
     static final long unusable = LAYOUT.byteOffset(PathElement.groupElement("unusable"));
     static final long entries = LAYOUT.byteOffset(PathElement.groupElement("entries"));
     static final long bytes = LAYOUT.byteOffset(PathElement.groupElement("bytes"));
+  }
+
+  /** {@code WeirBytes} */
+  static final class WeirBytes {
+    private WeirBytes() {}
+
+    static final StructLayout LAYOUT =
+        MemoryLayout.structLayout(
+            ADDRESS.withName("data"),
+            JAVA_LONG.withName("len"))
+            .withName("WeirBytes");
+    static final long SIZE = LAYOUT.byteSize();
+    static final long data = LAYOUT.byteOffset(PathElement.groupElement("data"));
+    static final long len = LAYOUT.byteOffset(PathElement.groupElement("len"));
   }
 
   /** {@code WeirThreadFn} */
@@ -3303,6 +3303,34 @@ final class Native {
         handle("weir_spill_store_stats", FunctionDescriptor.of(JAVA_INT, ADDRESS, ADDRESS, ADDRESS));
   }
 
+  /** {@code WeirStatus weir_spill_store_close(const WeirSpillStore *store, int64_t timeout_ms, WeirError **error)} */
+  static int weir_spill_store_close(MemorySegment store, long timeout_ms, MemorySegment error) {
+    try {
+      return (int) weir_spill_store_close.HANDLE.invokeExact(store, timeout_ms, error);
+    } catch (Throwable thrown) {
+      throw unexpected(thrown);
+    }
+  }
+
+  private static final class weir_spill_store_close {
+    static final MethodHandle HANDLE =
+        handle("weir_spill_store_close", FunctionDescriptor.of(JAVA_INT, ADDRESS, JAVA_LONG, ADDRESS));
+  }
+
+  /** {@code WeirStatus weir_spill_store_close_async(const WeirSpillStore *store, WeirCompletion completion, WeirError **error)} */
+  static int weir_spill_store_close_async(MemorySegment store, MemorySegment completion, MemorySegment error) {
+    try {
+      return (int) weir_spill_store_close_async.HANDLE.invokeExact(store, completion, error);
+    } catch (Throwable thrown) {
+      throw unexpected(thrown);
+    }
+  }
+
+  private static final class weir_spill_store_close_async {
+    static final MethodHandle HANDLE =
+        handle("weir_spill_store_close_async", FunctionDescriptor.of(JAVA_INT, ADDRESS, WeirCompletion.LAYOUT, ADDRESS));
+  }
+
   /** {@code void weir_spill_store_free(WeirSpillStore *store)} */
   static void weir_spill_store_free(MemorySegment store) {
     try {
@@ -3357,104 +3385,6 @@ final class Native {
   private static final class weir_spill_begin_batches {
     static final MethodHandle HANDLE =
         handle("weir_spill_begin_batches", FunctionDescriptor.of(JAVA_INT, ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS));
-  }
-
-  /** {@code WeirStatus weir_spill_writer_write(const WeirSpillWriter *writer, const uint8_t *data, size_t len, int64_t timeout_ms, WeirError **error)} */
-  static int weir_spill_writer_write(MemorySegment writer, MemorySegment data, long len, long timeout_ms, MemorySegment error) {
-    try {
-      return (int) weir_spill_writer_write.HANDLE.invokeExact(writer, data, len, timeout_ms, error);
-    } catch (Throwable thrown) {
-      throw unexpected(thrown);
-    }
-  }
-
-  private static final class weir_spill_writer_write {
-    static final MethodHandle HANDLE =
-        handle("weir_spill_writer_write", FunctionDescriptor.of(JAVA_INT, ADDRESS, ADDRESS, JAVA_LONG, JAVA_LONG, ADDRESS));
-  }
-
-  /** {@code WeirStatus weir_spill_writer_write_async(const WeirSpillWriter *writer, const uint8_t *data, size_t len, WeirCompletion completion, WeirError **error)} */
-  static int weir_spill_writer_write_async(MemorySegment writer, MemorySegment data, long len, MemorySegment completion, MemorySegment error) {
-    try {
-      return (int) weir_spill_writer_write_async.HANDLE.invokeExact(writer, data, len, completion, error);
-    } catch (Throwable thrown) {
-      throw unexpected(thrown);
-    }
-  }
-
-  private static final class weir_spill_writer_write_async {
-    static final MethodHandle HANDLE =
-        handle("weir_spill_writer_write_async", FunctionDescriptor.of(JAVA_INT, ADDRESS, ADDRESS, JAVA_LONG, WeirCompletion.LAYOUT, ADDRESS));
-  }
-
-  /** {@code WeirStatus weir_spill_writer_writev(const WeirSpillWriter *writer, const WeirBytes *parts, size_t parts_len, int64_t timeout_ms, WeirError **error)} */
-  static int weir_spill_writer_writev(MemorySegment writer, MemorySegment parts, long parts_len, long timeout_ms, MemorySegment error) {
-    try {
-      return (int) weir_spill_writer_writev.HANDLE.invokeExact(writer, parts, parts_len, timeout_ms, error);
-    } catch (Throwable thrown) {
-      throw unexpected(thrown);
-    }
-  }
-
-  private static final class weir_spill_writer_writev {
-    static final MethodHandle HANDLE =
-        handle("weir_spill_writer_writev", FunctionDescriptor.of(JAVA_INT, ADDRESS, ADDRESS, JAVA_LONG, JAVA_LONG, ADDRESS));
-  }
-
-  /** {@code WeirStatus weir_spill_writer_write_batch(const WeirSpillWriter *writer, struct ArrowArray *array, int64_t timeout_ms, WeirError **error)} */
-  static int weir_spill_writer_write_batch(MemorySegment writer, MemorySegment array, long timeout_ms, MemorySegment error) {
-    try {
-      return (int) weir_spill_writer_write_batch.HANDLE.invokeExact(writer, array, timeout_ms, error);
-    } catch (Throwable thrown) {
-      throw unexpected(thrown);
-    }
-  }
-
-  private static final class weir_spill_writer_write_batch {
-    static final MethodHandle HANDLE =
-        handle("weir_spill_writer_write_batch", FunctionDescriptor.of(JAVA_INT, ADDRESS, ADDRESS, JAVA_LONG, ADDRESS));
-  }
-
-  /** {@code WeirStatus weir_spill_writer_write_batch_async(const WeirSpillWriter *writer, struct ArrowArray *array, WeirCompletion completion, WeirError **error)} */
-  static int weir_spill_writer_write_batch_async(MemorySegment writer, MemorySegment array, MemorySegment completion, MemorySegment error) {
-    try {
-      return (int) weir_spill_writer_write_batch_async.HANDLE.invokeExact(writer, array, completion, error);
-    } catch (Throwable thrown) {
-      throw unexpected(thrown);
-    }
-  }
-
-  private static final class weir_spill_writer_write_batch_async {
-    static final MethodHandle HANDLE =
-        handle("weir_spill_writer_write_batch_async", FunctionDescriptor.of(JAVA_INT, ADDRESS, ADDRESS, WeirCompletion.LAYOUT, ADDRESS));
-  }
-
-  /** {@code WeirStatus weir_spill_writer_write_stream(const WeirSpillWriter *writer, struct ArrowArrayStream *stream, int64_t timeout_ms, WeirError **error)} */
-  static int weir_spill_writer_write_stream(MemorySegment writer, MemorySegment stream, long timeout_ms, MemorySegment error) {
-    try {
-      return (int) weir_spill_writer_write_stream.HANDLE.invokeExact(writer, stream, timeout_ms, error);
-    } catch (Throwable thrown) {
-      throw unexpected(thrown);
-    }
-  }
-
-  private static final class weir_spill_writer_write_stream {
-    static final MethodHandle HANDLE =
-        handle("weir_spill_writer_write_stream", FunctionDescriptor.of(JAVA_INT, ADDRESS, ADDRESS, JAVA_LONG, ADDRESS));
-  }
-
-  /** {@code WeirStatus weir_spill_writer_write_stream_async(const WeirSpillWriter *writer, struct ArrowArrayStream *stream, WeirCompletion completion, WeirError **error)} */
-  static int weir_spill_writer_write_stream_async(MemorySegment writer, MemorySegment stream, MemorySegment completion, MemorySegment error) {
-    try {
-      return (int) weir_spill_writer_write_stream_async.HANDLE.invokeExact(writer, stream, completion, error);
-    } catch (Throwable thrown) {
-      throw unexpected(thrown);
-    }
-  }
-
-  private static final class weir_spill_writer_write_stream_async {
-    static final MethodHandle HANDLE =
-        handle("weir_spill_writer_write_stream_async", FunctionDescriptor.of(JAVA_INT, ADDRESS, ADDRESS, WeirCompletion.LAYOUT, ADDRESS));
   }
 
   /** {@code uint64_t weir_spill_writer_len(const WeirSpillWriter *writer)} */
@@ -3653,6 +3583,20 @@ final class Native {
         handle("weir_spill_map", FunctionDescriptor.of(JAVA_INT, ADDRESS, ADDRESS, ADDRESS, ADDRESS));
   }
 
+  /** {@code WeirStatus weir_spill_map_async(const WeirSpill *spill, WeirCompletion completion, WeirError **error)} */
+  static int weir_spill_map_async(MemorySegment spill, MemorySegment completion, MemorySegment error) {
+    try {
+      return (int) weir_spill_map_async.HANDLE.invokeExact(spill, completion, error);
+    } catch (Throwable thrown) {
+      throw unexpected(thrown);
+    }
+  }
+
+  private static final class weir_spill_map_async {
+    static final MethodHandle HANDLE =
+        handle("weir_spill_map_async", FunctionDescriptor.of(JAVA_INT, ADDRESS, WeirCompletion.LAYOUT, ADDRESS));
+  }
+
   /** {@code WeirStatus weir_spill_batch(const WeirSpill *spill, size_t index, const WeirSpillReadOptions *options, int64_t timeout_ms, struct ArrowArray *array, WeirError **error)} */
   static int weir_spill_batch(MemorySegment spill, long index, MemorySegment options, long timeout_ms, MemorySegment array, MemorySegment error) {
     try {
@@ -3751,10 +3695,10 @@ final class Native {
         handle("weir_spill_reader_read_async", FunctionDescriptor.of(JAVA_INT, ADDRESS, JAVA_LONG, WeirCompletion.LAYOUT, ADDRESS));
   }
 
-  /** {@code WeirStatus weir_spill_reader_seek(const WeirSpillReader *reader, uint64_t offset, WeirError **error)} */
-  static int weir_spill_reader_seek(MemorySegment reader, long offset, MemorySegment error) {
+  /** {@code WeirStatus weir_spill_reader_seek(const WeirSpillReader *reader, uint64_t offset, int64_t timeout_ms, WeirError **error)} */
+  static int weir_spill_reader_seek(MemorySegment reader, long offset, long timeout_ms, MemorySegment error) {
     try {
-      return (int) weir_spill_reader_seek.HANDLE.invokeExact(reader, offset, error);
+      return (int) weir_spill_reader_seek.HANDLE.invokeExact(reader, offset, timeout_ms, error);
     } catch (Throwable thrown) {
       throw unexpected(thrown);
     }
@@ -3762,7 +3706,7 @@ final class Native {
 
   private static final class weir_spill_reader_seek {
     static final MethodHandle HANDLE =
-        handle("weir_spill_reader_seek", FunctionDescriptor.of(JAVA_INT, ADDRESS, JAVA_LONG, ADDRESS));
+        handle("weir_spill_reader_seek", FunctionDescriptor.of(JAVA_INT, ADDRESS, JAVA_LONG, JAVA_LONG, ADDRESS));
   }
 
   /** {@code void weir_spill_reader_free(WeirSpillReader *reader)} */
@@ -4323,6 +4267,118 @@ final class Native {
   private static final class weir_live_handles {
     static final MethodHandle HANDLE =
         handle("weir_live_handles", FunctionDescriptor.of(JAVA_LONG), Linker.Option.critical(false));
+  }
+
+  /** {@code WeirStatus weir_spill_writer_write(const WeirSpillWriter *writer, const uint8_t *data, size_t len, int64_t timeout_ms, WeirError **error)} */
+  static int weir_spill_writer_write(MemorySegment writer, MemorySegment data, long len, long timeout_ms, MemorySegment error) {
+    try {
+      return (int) weir_spill_writer_write.HANDLE.invokeExact(writer, data, len, timeout_ms, error);
+    } catch (Throwable thrown) {
+      throw unexpected(thrown);
+    }
+  }
+
+  private static final class weir_spill_writer_write {
+    static final MethodHandle HANDLE =
+        handle("weir_spill_writer_write", FunctionDescriptor.of(JAVA_INT, ADDRESS, ADDRESS, JAVA_LONG, JAVA_LONG, ADDRESS));
+  }
+
+  /** {@code WeirStatus weir_spill_writer_write_async(const WeirSpillWriter *writer, const uint8_t *data, size_t len, WeirCompletion completion, WeirError **error)} */
+  static int weir_spill_writer_write_async(MemorySegment writer, MemorySegment data, long len, MemorySegment completion, MemorySegment error) {
+    try {
+      return (int) weir_spill_writer_write_async.HANDLE.invokeExact(writer, data, len, completion, error);
+    } catch (Throwable thrown) {
+      throw unexpected(thrown);
+    }
+  }
+
+  private static final class weir_spill_writer_write_async {
+    static final MethodHandle HANDLE =
+        handle("weir_spill_writer_write_async", FunctionDescriptor.of(JAVA_INT, ADDRESS, ADDRESS, JAVA_LONG, WeirCompletion.LAYOUT, ADDRESS));
+  }
+
+  /** {@code WeirStatus weir_spill_writer_writev(const WeirSpillWriter *writer, const WeirBytes *parts, size_t parts_len, int64_t timeout_ms, WeirError **error)} */
+  static int weir_spill_writer_writev(MemorySegment writer, MemorySegment parts, long parts_len, long timeout_ms, MemorySegment error) {
+    try {
+      return (int) weir_spill_writer_writev.HANDLE.invokeExact(writer, parts, parts_len, timeout_ms, error);
+    } catch (Throwable thrown) {
+      throw unexpected(thrown);
+    }
+  }
+
+  private static final class weir_spill_writer_writev {
+    static final MethodHandle HANDLE =
+        handle("weir_spill_writer_writev", FunctionDescriptor.of(JAVA_INT, ADDRESS, ADDRESS, JAVA_LONG, JAVA_LONG, ADDRESS));
+  }
+
+  /** {@code WeirStatus weir_spill_writer_writev_async(const WeirSpillWriter *writer, const WeirBytes *parts, size_t parts_len, WeirCompletion completion, WeirError **error)} */
+  static int weir_spill_writer_writev_async(MemorySegment writer, MemorySegment parts, long parts_len, MemorySegment completion, MemorySegment error) {
+    try {
+      return (int) weir_spill_writer_writev_async.HANDLE.invokeExact(writer, parts, parts_len, completion, error);
+    } catch (Throwable thrown) {
+      throw unexpected(thrown);
+    }
+  }
+
+  private static final class weir_spill_writer_writev_async {
+    static final MethodHandle HANDLE =
+        handle("weir_spill_writer_writev_async", FunctionDescriptor.of(JAVA_INT, ADDRESS, ADDRESS, JAVA_LONG, WeirCompletion.LAYOUT, ADDRESS));
+  }
+
+  /** {@code WeirStatus weir_spill_writer_write_batch(const WeirSpillWriter *writer, struct ArrowArray *array, int64_t timeout_ms, WeirError **error)} */
+  static int weir_spill_writer_write_batch(MemorySegment writer, MemorySegment array, long timeout_ms, MemorySegment error) {
+    try {
+      return (int) weir_spill_writer_write_batch.HANDLE.invokeExact(writer, array, timeout_ms, error);
+    } catch (Throwable thrown) {
+      throw unexpected(thrown);
+    }
+  }
+
+  private static final class weir_spill_writer_write_batch {
+    static final MethodHandle HANDLE =
+        handle("weir_spill_writer_write_batch", FunctionDescriptor.of(JAVA_INT, ADDRESS, ADDRESS, JAVA_LONG, ADDRESS));
+  }
+
+  /** {@code WeirStatus weir_spill_writer_write_batch_async(const WeirSpillWriter *writer, struct ArrowArray *array, WeirCompletion completion, WeirError **error)} */
+  static int weir_spill_writer_write_batch_async(MemorySegment writer, MemorySegment array, MemorySegment completion, MemorySegment error) {
+    try {
+      return (int) weir_spill_writer_write_batch_async.HANDLE.invokeExact(writer, array, completion, error);
+    } catch (Throwable thrown) {
+      throw unexpected(thrown);
+    }
+  }
+
+  private static final class weir_spill_writer_write_batch_async {
+    static final MethodHandle HANDLE =
+        handle("weir_spill_writer_write_batch_async", FunctionDescriptor.of(JAVA_INT, ADDRESS, ADDRESS, WeirCompletion.LAYOUT, ADDRESS));
+  }
+
+  /** {@code WeirStatus weir_spill_writer_write_stream(const WeirSpillWriter *writer, struct ArrowArrayStream *stream, int64_t timeout_ms, WeirError **error)} */
+  static int weir_spill_writer_write_stream(MemorySegment writer, MemorySegment stream, long timeout_ms, MemorySegment error) {
+    try {
+      return (int) weir_spill_writer_write_stream.HANDLE.invokeExact(writer, stream, timeout_ms, error);
+    } catch (Throwable thrown) {
+      throw unexpected(thrown);
+    }
+  }
+
+  private static final class weir_spill_writer_write_stream {
+    static final MethodHandle HANDLE =
+        handle("weir_spill_writer_write_stream", FunctionDescriptor.of(JAVA_INT, ADDRESS, ADDRESS, JAVA_LONG, ADDRESS));
+  }
+
+  /** {@code WeirStatus weir_spill_writer_write_stream_async(const WeirSpillWriter *writer, struct ArrowArrayStream *stream, WeirCompletion completion, WeirError **error)} */
+  static int weir_spill_writer_write_stream_async(MemorySegment writer, MemorySegment stream, MemorySegment completion, MemorySegment error) {
+    try {
+      return (int) weir_spill_writer_write_stream_async.HANDLE.invokeExact(writer, stream, completion, error);
+    } catch (Throwable thrown) {
+      throw unexpected(thrown);
+    }
+  }
+
+  private static final class weir_spill_writer_write_stream_async {
+    static final MethodHandle HANDLE =
+        handle("weir_spill_writer_write_stream_async", FunctionDescriptor.of(JAVA_INT, ADDRESS, ADDRESS, WeirCompletion.LAYOUT, ADDRESS));
   }
 
   private static MethodHandle handle(String name, FunctionDescriptor descriptor, Linker.Option... options) {
