@@ -1848,9 +1848,16 @@ typedef struct {
 
 /**
  * A cache's backend. It is copied; its functions may be called from any thread at once, and each answers once through `reply`, before
- * it returns or later. They must not wait for long: what takes long is answered later. Keys are borrowed for the call. Answers:
- * weir_cache_reply_bytes(), _batch(), _value() and _miss() to `get`; _done() to the others, with the number that `num_entries` and
- * `size_bytes` ask for; _error() to all.
+ * it returns or later. Keys are borrowed for the call. Answers: weir_cache_reply_bytes(), _batch(), _value() and _miss() to `get`;
+ * _done() to the others, with the number that `num_entries` and `size_bytes` ask for; _error() to all.
+ *
+ * Where backends have a deadline (WeirCacheOptions.backend_timeout_ms), functions are called on threads of weir's, 16 at once: one that
+ * does not return in time is given up as one that does not answer, and while 16 do not return, none is called. Without a deadline they are
+ * called on whatever thread wants the answer, which may be one of weir's that must not wait: then they must not wait either, blocking
+ * calls of weir fail with WEIR_STATUS_WOULD_DEADLOCK, and what takes long is answered later, from elsewhere.
+ *
+ * An answer to `insert` says that it is over, with or without effect. Until it comes, also after the deadline, later calls of
+ * `invalidate_prefix` and `clear` are held back, for as long as their own deadline allows.
  *
  * The rules that a backend keeps are those that weir_cache_backend_check() checks. One that fails, answers too late or with garbage
  * costs its entries, and no read fails for it.
@@ -1921,29 +1928,11 @@ typedef struct {
    */
   const WeirCacheBackend *backend;
   /**
-   * How long that backend may take for an answer, in milliseconds; default 1000, < 0 = as long as it likes.
+   * How long that backend may take for an answer, in milliseconds; default 1000, < 0 = as long as it likes. With a deadline, its
+   * functions are called on threads of their own, which costs some microseconds per call (see WeirCacheBackend).
    */
   int64_t backend_timeout_ms;
 } WeirCacheOptions;
-
-/**
- * A loader: brings the value of a key that is not in the cache. `load` answers with weir_cache_reply_bytes(), _batch(), _value(), or
- * _error(), before it returns or later and from any thread. It may use the cache, but for the key itself.
- */
-typedef struct {
-  /**
-   * Brings the value; required. The key is borrowed for the call.
-   */
-  void (*load)(void *ctx, const WeirCacheKey *key, WeirCacheReply *reply);
-  /**
-   * Passed to both functions.
-   */
-  void *ctx;
-  /**
-   * Called with `ctx` once, after the last use, whether `load` was called or not and whatever the call comes to; may be NULL.
-   */
-  WeirReleaseFn release;
-} WeirCacheLoader;
 
 /**
  * What a cache has done since it was made, and what it holds. Set `struct_size` before the call.
@@ -2014,6 +2003,26 @@ typedef struct {
    */
   uint64_t bytes;
 } WeirCacheStats;
+
+/**
+ * A loader: brings the value of a key that is not in the cache. `load` answers with weir_cache_reply_bytes(), _batch(), _value(), or
+ * _error(), before it returns or later and from any thread. It may use the cache, but for the key itself and for keys whose loaders
+ * wait for this one.
+ */
+typedef struct {
+  /**
+   * Brings the value; required. The key is borrowed for the call.
+   */
+  void (*load)(void *ctx, const WeirCacheKey *key, WeirCacheReply *reply);
+  /**
+   * Passed to both functions.
+   */
+  void *ctx;
+  /**
+   * Called with `ctx` once, after the last use, whether `load` was called or not and whatever the call comes to; may be NULL.
+   */
+  WeirReleaseFn release;
+} WeirCacheLoader;
 
 #ifdef __cplusplus
 extern "C" {
@@ -4332,7 +4341,8 @@ void weir_cache_free(WeirCache *cache);
  * @param timeout_ms  how long to wait for a backend of the caller's, beside its own deadline; < 0 = for ever
  * @param value       receives a lease on the value, or NULL if there is none; free it with weir_cache_value_free()
  * @param error       receives the error, unless NULL
- * @return WEIR_STATUS_OK, also if there is none and if the backend failed; WEIR_STATUS_INVALID_ARGUMENT, WEIR_STATUS_TIMED_OUT
+ * @return WEIR_STATUS_OK, also if there is none and if the backend failed; WEIR_STATUS_INVALID_ARGUMENT, WEIR_STATUS_TIMED_OUT; with a backend
+ * of the caller's WEIR_STATUS_WOULD_DEADLOCK where weir must not wait; WEIR_STATUS_FORKED
  */
 WeirStatus weir_cache_get(const WeirCache *cache,
                           const WeirCacheKey *key,
@@ -4364,7 +4374,8 @@ WeirStatus weir_cache_get_async(const WeirCache *cache,
  * @param len         how many
  * @param timeout_ms  how long to wait for a backend of the caller's, beside its own deadline; < 0 = for ever
  * @param error       receives the error, unless NULL
- * @return WEIR_STATUS_OK, also if the backend failed; WEIR_STATUS_INVALID_ARGUMENT, WEIR_STATUS_TIMED_OUT
+ * @return WEIR_STATUS_OK, also if the backend failed; WEIR_STATUS_INVALID_ARGUMENT, WEIR_STATUS_TIMED_OUT, WEIR_STATUS_WOULD_DEADLOCK where weir
+ * must not wait, WEIR_STATUS_FORKED
  */
 WeirStatus weir_cache_insert(const WeirCache *cache,
                              const WeirCacheKey *key,
@@ -4400,7 +4411,8 @@ WeirStatus weir_cache_insert_async(const WeirCache *cache,
  * @param schema      its schema; borrowed
  * @param timeout_ms  how long to wait for a backend of the caller's, beside its own deadline; < 0 = for ever
  * @param error       receives the error, unless NULL
- * @return WEIR_STATUS_OK, also if the backend failed; WEIR_STATUS_INVALID_ARGUMENT, WEIR_STATUS_INVALID_DATA, WEIR_STATUS_TIMED_OUT
+ * @return WEIR_STATUS_OK, also if the backend failed; WEIR_STATUS_INVALID_ARGUMENT, WEIR_STATUS_INVALID_DATA, WEIR_STATUS_TIMED_OUT,
+ * WEIR_STATUS_WOULD_DEADLOCK, WEIR_STATUS_FORKED
  */
 WeirStatus weir_cache_insert_batch(const WeirCache *cache,
                                    const WeirCacheKey *key,
@@ -4428,45 +4440,6 @@ WeirStatus weir_cache_insert_batch_async(const WeirCache *cache,
                                          WeirError **error);
 
 /**
- * Looks for the value under a key; if there is none, has `loader` bring it, and keeps it. Of calls for one key at the same time, one
- * runs its loader and the others wait for that; if it fails, or its caller gives up, the next one runs its own. What an invalidation
- * overtakes is given to those who wait, and not kept.
- *
- * @param cache       the cache
- * @param key         the key
- * @param loader      brings the value; its `release` is called on every return, soon if not at once
- * @param timeout_ms  how long to wait; < 0 = for ever
- * @param value       receives a lease on the value; free it with weir_cache_value_free()
- * @param was_cached  receives 1 if the value was there or came from another call's loader, else 0; NULL if not wanted
- * @param error       receives the error, unless NULL
- * @return WEIR_STATUS_OK; the loader's error: WEIR_STATUS_STORAGE with its message, WEIR_STATUS_NOT_FOUND if it has no value,
- * WEIR_STATUS_INVALID_DATA; WEIR_STATUS_WOULD_DEADLOCK if it is the loader of that key that calls; WEIR_STATUS_TIMED_OUT, WEIR_STATUS_INVALID_ARGUMENT
- */
-WeirStatus weir_cache_get_or_insert(const WeirCache *cache,
-                                    const WeirCacheKey *key,
-                                    WeirCacheLoader loader,
-                                    int64_t timeout_ms,
-                                    WeirCacheValue **value,
-                                    uint8_t *was_cached,
-                                    WeirError **error);
-
-/**
- * weir_cache_get_or_insert() with a completion: the event's `result` is the value, its `value` whether it was there.
- *
- * @param cache       the cache
- * @param key         the key; copied
- * @param loader      brings the value; its `release` is called on every return, after an error of this call at once
- * @param completion  what to complete
- * @param error       receives the error, unless NULL
- * @return WEIR_STATUS_OK if accepted, WEIR_STATUS_INVALID_ARGUMENT
- */
-WeirStatus weir_cache_get_or_insert_async(const WeirCache *cache,
-                                          const WeirCacheKey *key,
-                                          WeirCacheLoader loader,
-                                          WeirCompletion completion,
-                                          WeirError **error);
-
-/**
  * Removes all entries whose prefix begins with these bytes. When it succeeds they are gone, and what loaders bring that began before
  * is not kept.
  *
@@ -4476,7 +4449,8 @@ WeirStatus weir_cache_get_or_insert_async(const WeirCache *cache,
  * @param timeout_ms  how long to wait for a backend of the caller's, beside its own deadline; < 0 = for ever
  * @param error       receives the error, unless NULL
  * @return WEIR_STATUS_OK; WEIR_STATUS_STORAGE if the backend failed, WEIR_STATUS_INVALID_DATA if it answered with garbage,
- *         WEIR_STATUS_TIMED_OUT: then entries may be left; WEIR_STATUS_INVALID_ARGUMENT
+ * WEIR_STATUS_TIMED_OUT, also while an insertion has no answer that began before: then entries may be left; WEIR_STATUS_INVALID_ARGUMENT,
+ * WEIR_STATUS_WOULD_DEADLOCK where weir must not wait, WEIR_STATUS_FORKED
  */
 WeirStatus weir_cache_invalidate_prefix(const WeirCache *cache,
                                         const uint8_t *prefix,
@@ -4556,6 +4530,148 @@ WeirStatus weir_cache_value_batch(const WeirCacheValue *value,
 void weir_cache_value_free(WeirCacheValue *value);
 
 /**
+ * Checks an empty backend against the rules that a cache relies on, and leaves it empty:
+ *
+ *  1. A key that was never inserted is a miss.
+ *  2. What was inserted comes back whole and of its kind. Bytes may come back for an object that has some; one that has none may be
+ *     refused.
+ *  3. Keys are equal if prefix, key and type name are, byte by byte; any of them may be empty.
+ *  4. An insertion replaces what was there.
+ *  5. Invalidating a prefix removes the entries whose prefix begins with it and no others. When it is answered they are gone.
+ *  6. Clearing removes all entries. When it is answered they are gone.
+ *  7. Counts are right, or their function is NULL.
+ *  8. A value that was handed out stays whole.
+ *  9. All functions may be called by several threads at once.
+ *
+ * It must have room for 4 MiB, and answer each call within 10 seconds. Blocks the calling thread, on which functions are called.
+ *
+ * @param backend  the backend; its `release` is called before this returns, unless the call is refused: WEIR_STATUS_INVALID_ARGUMENT,
+ * WEIR_STATUS_WOULD_DEADLOCK, WEIR_STATUS_FORKED
+ * @param error    receives the error, unless NULL
+ * @return WEIR_STATUS_OK; WEIR_STATUS_INVALID_DATA naming the rule that does not hold, whose number is the detail `rule`;
+ * WEIR_STATUS_STORAGE if it failed, WEIR_STATUS_TIMED_OUT; WEIR_STATUS_INVALID_ARGUMENT
+ */
+WeirStatus weir_cache_backend_check(const WeirCacheBackend *backend,
+                                    WeirError **error);
+
+/**
+ * What a cache has done, and what it holds. Asks no backend and never waits.
+ *
+ * @param cache  the cache
+ * @param stats  receives the figures; set its `struct_size`
+ * @param error  receives the error, unless NULL
+ * @return WEIR_STATUS_OK, WEIR_STATUS_INVALID_ARGUMENT
+ */
+WeirStatus weir_cache_stats(const WeirCache *cache,
+                            WeirCacheStats *stats,
+                            WeirError **error);
+
+/**
+ * Asks the backend how many entries it has.
+ *
+ * @param cache       the cache
+ * @param timeout_ms  how long to wait for a backend of the caller's, beside its own deadline; < 0 = for ever
+ * @param number      receives the number; WEIR_CACHE_UNKNOWN if the backend cannot tell
+ * @param error       receives the error, unless NULL
+ * @return WEIR_STATUS_OK; WEIR_STATUS_STORAGE if the backend failed, WEIR_STATUS_TIMED_OUT; WEIR_STATUS_INVALID_ARGUMENT,
+ * WEIR_STATUS_WOULD_DEADLOCK where weir must not wait, WEIR_STATUS_FORKED
+ */
+WeirStatus weir_cache_num_entries(const WeirCache *cache,
+                                  int64_t timeout_ms,
+                                  uint64_t *number,
+                                  WeirError **error);
+
+/**
+ * weir_cache_num_entries() with a completion: the event's `value` is the number.
+ *
+ * @param cache       the cache
+ * @param completion  what to complete
+ * @param error       receives the error, unless NULL
+ * @return WEIR_STATUS_OK if accepted, WEIR_STATUS_INVALID_ARGUMENT
+ */
+WeirStatus weir_cache_num_entries_async(const WeirCache *cache, WeirCompletion completion, WeirError **error);
+
+/**
+ * Asks the backend how many bytes its entries take.
+ *
+ * @param cache       the cache
+ * @param timeout_ms  how long to wait for a backend of the caller's, beside its own deadline; < 0 = for ever
+ * @param number      receives the number; WEIR_CACHE_UNKNOWN if the backend cannot tell
+ * @param error       receives the error, unless NULL
+ * @return as weir_cache_num_entries()
+ */
+WeirStatus weir_cache_size_bytes(const WeirCache *cache, int64_t timeout_ms, uint64_t *number, WeirError **error);
+
+/**
+ * weir_cache_size_bytes() with a completion: the event's `value` is the number.
+ *
+ * @param cache       the cache
+ * @param completion  what to complete
+ * @param error       receives the error, unless NULL
+ * @return WEIR_STATUS_OK if accepted, WEIR_STATUS_INVALID_ARGUMENT
+ */
+WeirStatus weir_cache_size_bytes_async(const WeirCache *cache, WeirCompletion completion, WeirError **error);
+
+/**
+ * Opens an Arrow IPC file or IPC stream on a local disk as a stream of batches. Every byte of it is checked: a damaged file is
+ * an error, here or of the stream's `get_next`.
+ *
+ * @param path    the file, a path of the operating system in UTF-8
+ * @param stream  receives the stream; call its `release`
+ * @param error   receives the error, unless NULL
+ * @return WEIR_STATUS_OK, WEIR_STATUS_NOT_FOUND, WEIR_STATUS_PERMISSION_DENIED, WEIR_STATUS_INVALID_DATA, WEIR_STATUS_INVALID_ARGUMENT, WEIR_STATUS_STORAGE
+ */
+WeirStatus weir_ipc_open_file(const char *path,
+                              struct ArrowArrayStream *stream,
+                              WeirError **error);
+
+/**
+ * The number of objects that the library has given out and that were not freed yet: handles, errors, buffers, entries and
+ * manifests. A program that frees all that it gets ends with 0.
+ */
+uint64_t weir_live_handles(void);
+
+/**
+ * Looks for the value under a key; if there is none, has `loader` bring it, and keeps it. Of calls for one key at the same time, one
+ * runs its loader and the others wait for that; if it fails, or its caller gives up, the next one runs its own. What an invalidation
+ * overtakes is given to those who wait, and not kept.
+ *
+ * @param cache       the cache
+ * @param key         the key
+ * @param loader      brings the value; its `release` is called on every return, soon if not at once
+ * @param timeout_ms  how long to wait; < 0 = for ever
+ * @param value       receives a lease on the value; free it with weir_cache_value_free()
+ * @param was_cached  receives 1 if the value was there or came from another call's loader, else 0; NULL if not wanted
+ * @param error       receives the error, unless NULL
+ * @return WEIR_STATUS_OK; the loader's error: WEIR_STATUS_STORAGE with its message, WEIR_STATUS_NOT_FOUND if it has no value,
+ * WEIR_STATUS_INVALID_DATA; WEIR_STATUS_WOULD_DEADLOCK if it is the loader of that key that calls, or one that this one waits for;
+ * also where weir must not wait; WEIR_STATUS_TIMED_OUT, WEIR_STATUS_INVALID_ARGUMENT, WEIR_STATUS_FORKED
+ */
+WeirStatus weir_cache_get_or_insert(const WeirCache *cache,
+                                    const WeirCacheKey *key,
+                                    WeirCacheLoader loader,
+                                    int64_t timeout_ms,
+                                    WeirCacheValue **value,
+                                    uint8_t *was_cached,
+                                    WeirError **error);
+
+/**
+ * weir_cache_get_or_insert() with a completion: the event's `result` is the value, its `value` whether it was there.
+ *
+ * @param cache       the cache
+ * @param key         the key; copied
+ * @param loader      brings the value; its `release` is called on every return, after an error of this call at once
+ * @param completion  what to complete
+ * @param error       receives the error, unless NULL
+ * @return WEIR_STATUS_OK if accepted, WEIR_STATUS_INVALID_ARGUMENT
+ */
+WeirStatus weir_cache_get_or_insert_async(const WeirCache *cache,
+                                          const WeirCacheKey *key,
+                                          WeirCacheLoader loader,
+                                          WeirCompletion completion,
+                                          WeirError **error);
+
+/**
  * Answers with bytes, which are copied.
  *
  * @param reply  the reply; consumed
@@ -4616,107 +4732,6 @@ void weir_cache_reply_done(WeirCacheReply *reply, uint64_t number);
  */
 void weir_cache_reply_error(WeirCacheReply *reply,
                             const char *message);
-
-/**
- * Checks an empty backend against the rules that a cache relies on, and leaves it empty:
- *
- *  1. A key that was never inserted is a miss.
- *  2. What was inserted comes back whole and of its kind. Bytes may come back for an object that has some; one that has none may be
- *     refused.
- *  3. Keys are equal if prefix, key and type name are, byte by byte; any of them may be empty.
- *  4. An insertion replaces what was there.
- *  5. Invalidating a prefix removes the entries whose prefix begins with it and no others. When it is answered they are gone.
- *  6. Clearing removes all entries. When it is answered they are gone.
- *  7. Counts are right, or their function is NULL.
- *  8. A value that was handed out stays whole.
- *  9. All functions may be called by several threads at once.
- *
- * It must have room for 4 MiB, and answer each call within 10 seconds. Blocks the calling thread.
- *
- * @param backend  the backend; its `release` is called before this returns, unless the call is refused: WEIR_STATUS_INVALID_ARGUMENT,
- * WEIR_STATUS_WOULD_DEADLOCK, WEIR_STATUS_FORKED
- * @param error    receives the error, unless NULL
- * @return WEIR_STATUS_OK; WEIR_STATUS_INVALID_DATA naming the rule that does not hold, whose number is the detail `rule`;
- * WEIR_STATUS_STORAGE if it failed, WEIR_STATUS_TIMED_OUT; WEIR_STATUS_INVALID_ARGUMENT
- */
-WeirStatus weir_cache_backend_check(const WeirCacheBackend *backend,
-                                    WeirError **error);
-
-/**
- * What a cache has done, and what it holds. Asks no backend and never waits.
- *
- * @param cache  the cache
- * @param stats  receives the figures; set its `struct_size`
- * @param error  receives the error, unless NULL
- * @return WEIR_STATUS_OK, WEIR_STATUS_INVALID_ARGUMENT
- */
-WeirStatus weir_cache_stats(const WeirCache *cache,
-                            WeirCacheStats *stats,
-                            WeirError **error);
-
-/**
- * Asks the backend how many entries it has.
- *
- * @param cache       the cache
- * @param timeout_ms  how long to wait for a backend of the caller's, beside its own deadline; < 0 = for ever
- * @param number      receives the number; WEIR_CACHE_UNKNOWN if the backend cannot tell
- * @param error       receives the error, unless NULL
- * @return WEIR_STATUS_OK; WEIR_STATUS_STORAGE if the backend failed, WEIR_STATUS_TIMED_OUT; WEIR_STATUS_INVALID_ARGUMENT
- */
-WeirStatus weir_cache_num_entries(const WeirCache *cache,
-                                  int64_t timeout_ms,
-                                  uint64_t *number,
-                                  WeirError **error);
-
-/**
- * weir_cache_num_entries() with a completion: the event's `value` is the number.
- *
- * @param cache       the cache
- * @param completion  what to complete
- * @param error       receives the error, unless NULL
- * @return WEIR_STATUS_OK if accepted, WEIR_STATUS_INVALID_ARGUMENT
- */
-WeirStatus weir_cache_num_entries_async(const WeirCache *cache, WeirCompletion completion, WeirError **error);
-
-/**
- * Asks the backend how many bytes its entries take.
- *
- * @param cache       the cache
- * @param timeout_ms  how long to wait for a backend of the caller's, beside its own deadline; < 0 = for ever
- * @param number      receives the number; WEIR_CACHE_UNKNOWN if the backend cannot tell
- * @param error       receives the error, unless NULL
- * @return as weir_cache_num_entries()
- */
-WeirStatus weir_cache_size_bytes(const WeirCache *cache, int64_t timeout_ms, uint64_t *number, WeirError **error);
-
-/**
- * weir_cache_size_bytes() with a completion: the event's `value` is the number.
- *
- * @param cache       the cache
- * @param completion  what to complete
- * @param error       receives the error, unless NULL
- * @return WEIR_STATUS_OK if accepted, WEIR_STATUS_INVALID_ARGUMENT
- */
-WeirStatus weir_cache_size_bytes_async(const WeirCache *cache, WeirCompletion completion, WeirError **error);
-
-/**
- * Opens an Arrow IPC file or IPC stream on a local disk as a stream of batches. Every byte of it is checked: a damaged file is
- * an error, here or of the stream's `get_next`.
- *
- * @param path    the file, a path of the operating system in UTF-8
- * @param stream  receives the stream; call its `release`
- * @param error   receives the error, unless NULL
- * @return WEIR_STATUS_OK, WEIR_STATUS_NOT_FOUND, WEIR_STATUS_PERMISSION_DENIED, WEIR_STATUS_INVALID_DATA, WEIR_STATUS_INVALID_ARGUMENT, WEIR_STATUS_STORAGE
- */
-WeirStatus weir_ipc_open_file(const char *path,
-                              struct ArrowArrayStream *stream,
-                              WeirError **error);
-
-/**
- * The number of objects that the library has given out and that were not freed yet: handles, errors, buffers, entries and
- * manifests. A program that frees all that it gets ends with 0.
- */
-uint64_t weir_live_handles(void);
 
 #ifdef __cplusplus
 }  // extern "C"
