@@ -61,7 +61,7 @@ impl Drop for Reenters {
         // The key that it was under, so what is locked for that one, and all shards.
         now(cache.insert(key("p", "k"), text("left by the last one"))).unwrap();
         now(cache.insert(key("q", "k"), opaque(Arc::new(()), 50_000))).unwrap();
-        assert!(now(cache.get(key("q", "k"))).is_some());
+        let _ = now(cache.get(key("q", "k")));
         now(cache.invalidate_prefix(b"q")).unwrap();
         cache.set_capacity(1 << 20);
     }

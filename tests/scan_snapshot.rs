@@ -583,10 +583,10 @@ fn entries_of_a_local_store_are_cached_where_that_is_wanted() {
         let epoch = now(world.manifests().claim(0)).unwrap().writer_epoch;
         (1..=6).for_each(|n| world.plant_entry(n, &foreign(epoch, None, n as i64..n as i64 + 1)));
         let cache = Cache::builtin(16 << 20, Arc::new(world.sim.clock()));
-        let options = SnapshotOptions { cache_local_entries: wanted, ..SnapshotOptions::default() };
+        let (store, options) = (world.store(), SnapshotOptions { cache_local_entries: wanted, ..SnapshotOptions::default() });
         for round in 0..2 {
             world.faults.clear_log();
-            let opening = Snapshot::open(world.store(), shard(), world.sim.env(), Some(&cache), options.clone());
+            let opening = Snapshot::open(store.clone(), shard(), world.sim.env(), Some(&cache), options.clone());
             assert_eq!(now(scan_ids(&now(opening).unwrap())), [1, 2, 3, 4, 5, 6]);
             assert_eq!(world.faults.count(Op::Get, "/wal/") > 0, round == 0 || !wanted);
         }

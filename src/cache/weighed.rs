@@ -125,7 +125,7 @@ impl Weighed {
         shard.ring.push_back(Turn { hash, id, age: id });
         self.oldest[index].store(shard.first(), Ordering::Release);
         drop(shard);
-        removed.extend(old.map(|node| self.release(node)));
+        removed.extend(old.map(|node| self.release(*node)));
     }
 
     /// Removes the entry.
@@ -135,7 +135,7 @@ impl Weighed {
         }
         let hash = self.hasher.hash_one(key);
         let node = self.shards[at(hash)].write().take(hash, |node| key.equivalent(&node.key));
-        removed.extend(node.map(|node| self.release(node)));
+        removed.extend(node.map(|node| self.release(*node)));
     }
 
     /// Removes the entries that `doomed` says.
@@ -146,7 +146,7 @@ impl Weighed {
             shard.sweep();
             self.oldest[index].store(shard.first(), Ordering::Release);
             drop(shard);
-            removed.extend(nodes.into_iter().map(|node| self.release(node)));
+            removed.extend(nodes.into_iter().map(|node| self.release(*node)));
         }
     }
 
@@ -162,7 +162,7 @@ impl Weighed {
             }
             patience = patience.saturating_sub(1);
             if let Some(node) = self.consider(oldest, patience > 0) {
-                removed.push(self.release(node));
+                removed.push(self.release(*node));
                 evicted += 1;
             }
         }
@@ -195,7 +195,7 @@ impl Weighed {
     }
 
     /// Gives back what a node that is no longer in the table was charged for; what is left is its value.
-    fn release(&self, node: Box<Node>) -> Value {
+    fn release(&self, node: Node) -> Value {
         let mut ledger = self.ledger.lock();
         ledger.release(node.own, &node.allocations);
         self.used.store(ledger.used(), Ordering::Release);

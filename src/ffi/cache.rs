@@ -204,8 +204,8 @@ unsafe fn get(
 /// @param timeout_ms  how long to wait for a backend of the caller's, beside its own deadline; < 0 = for ever
 /// @param value       receives a lease on the value, or NULL if there is none; free it with weir_cache_value_free()
 /// @param error       receives the error, unless NULL
-/// @return WEIR_STATUS_OK, also if there is none and if the backend failed; WEIR_STATUS_INVALID_ARGUMENT, WEIR_STATUS_TIMED_OUT; with a backend
-/// of the caller's WEIR_STATUS_WOULD_DEADLOCK where weir must not wait; WEIR_STATUS_FORKED
+/// @return WEIR_STATUS_OK, also if there is none and if the backend failed; WEIR_STATUS_INVALID_ARGUMENT, WEIR_STATUS_TIMED_OUT; with a
+/// backend of the caller's WEIR_STATUS_WOULD_DEADLOCK where weir must not wait; WEIR_STATUS_FORKED
 ///
 /// # Safety
 ///
@@ -287,8 +287,8 @@ unsafe fn bytes(data: *const u8, len: usize) -> impl FnOnce() -> Result<Value> {
 /// @param len         how many
 /// @param timeout_ms  how long to wait for a backend of the caller's, beside its own deadline; < 0 = for ever
 /// @param error       receives the error, unless NULL
-/// @return WEIR_STATUS_OK, also if the backend failed; WEIR_STATUS_INVALID_ARGUMENT, WEIR_STATUS_TIMED_OUT, WEIR_STATUS_WOULD_DEADLOCK where weir
-/// must not wait, WEIR_STATUS_FORKED
+/// @return WEIR_STATUS_OK, also if the backend failed; WEIR_STATUS_INVALID_ARGUMENT, WEIR_STATUS_TIMED_OUT, WEIR_STATUS_WOULD_DEADLOCK
+/// where weir must not wait, WEIR_STATUS_FORKED
 ///
 /// # Safety
 ///

@@ -160,7 +160,7 @@ impl Supplied {
     where
         F: FnOnce(&Functions, *mut c_void, *mut WeirCacheReply) + Send + 'static,
     {
-        let (reply, answer) = WeirCacheReply::expect(until);
+        let (reply, answer) = WeirCacheReply::awaited(until);
         let functions = Arc::clone(&self.functions);
         let call = move || callers_code(|| call(&functions, functions.context.ctx, reply.into_raw()));
         match &self.lanes {

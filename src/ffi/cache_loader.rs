@@ -64,7 +64,7 @@ impl Loader {
     fn ask(&self, key: Key<'_>) -> Result<impl Future<Output = Result<Answer>> + Send + 'static> {
         let Some(load) = self.load else { bail!(InvalidArgument, "WeirCacheLoader.load is NULL") };
         let key = CallKey::new(key)?;
-        let (reply, answer) = WeirCacheReply::expect(None);
+        let (reply, answer) = WeirCacheReply::awaited(None);
         // SAFETY: promised by who supplied it.
         callers_code(|| unsafe { load(self.context.ctx, &key.as_c(), reply.into_raw()) });
         Ok(answer)

@@ -47,7 +47,7 @@ impl Opaque for WeirCacheReply {
 
 impl WeirCacheReply {
     /// A reply, to be given away, and the wait for it. `until` is dropped when it is consumed, whether anybody waits or not.
-    pub(crate) fn expect(until: Option<Box<dyn Send + Sync>>) -> (Owned<Self>, impl Future<Output = Result<Answer>> + Send + 'static) {
+    pub(crate) fn awaited(until: Option<Box<dyn Send + Sync>>) -> (Owned<Self>, impl Future<Output = Result<Answer>> + Send + 'static) {
         let (sender, receiver) = oneshot::channel();
         let reply = Owned::new(Reply { to: Mutex::new(Some(sender)), _until: until });
         (reply, async move { receiver.await.unwrap_or_else(|_| Err(err!(Internal, "the reply went without an answer"))) })

@@ -311,8 +311,8 @@ static void test_slices_share_their_buffers(void) {
   CHECK(stats_of(cache).bytes <= stats.bytes - STEP * sizeof *values);
   OK(weir_cache_clear(cache, -1, &err));
   CHECK_EQ(stats_of(cache).bytes, 0);
-  check_all_released();
   schema.release(&schema);
+  check_all_released();
   free(values);
   weir_cache_free(cache);
 }

@@ -127,8 +127,9 @@ class CacheReply : public Handle<CacheReply, WeirCacheReply, detail::drop_reply>
 };
 
 /// A cache's backend in the program's own code. Its functions may be called from any thread at once, and each answers `reply` once,
-/// before it returns or later: they take it with `std::move(reply)` then. They must not wait for long. Keys and prefixes are borrowed for
-/// the call. What a function throws is an answer that it failed, and so is a reply that it drops.
+/// before it returns or later: they take it with `std::move(reply)` then. They must not wait for long; with a deadline, one that does not
+/// return in time is given up as one that does not answer. Keys and prefixes are borrowed for the call. What a function throws is an answer
+/// that it failed, and so is a reply that it drops. Until an insertion is answered, nothing can be invalidated or cleared.
 ///
 /// The rules that a backend keeps are those that check_cache_backend() checks. One that fails, answers too late or with garbage costs its
 /// entries, and no read fails for it.

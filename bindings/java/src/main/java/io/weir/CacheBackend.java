@@ -4,7 +4,11 @@ import java.util.concurrent.CompletionStage;
 
 /**
  * A cache's backend, for {@link CacheOptions#withBackend}. Threads of the library's call it, several at once, as do threads that call the
- * cache. Its methods must not wait for long, and make no blocking calls of weir's: what takes long is answered later.
+ * cache. Its methods must not wait for long, and make no blocking calls of weir's: what takes long is answered later. With a deadline
+ * ({@link CacheOptions#withBackendTimeout}), one that does not return in time is given up as one that does not answer; sixteen at once
+ * are called at most.
+ *
+ * <p>An insertion that is given up may still take effect: until it is answered, nothing can be invalidated or cleared.
  *
  * <p>One that fails costs its entries, and no read fails for it: whatever a method throws, or a stage completes with, is an error of the
  * backend's, which {@link CacheStats#backendErrors} counts; so is an answer that comes too late. A stage that never completes is never

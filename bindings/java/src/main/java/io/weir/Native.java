@@ -891,22 +891,6 @@ final class Native {
     static final long backend_timeout_ms = LAYOUT.byteOffset(PathElement.groupElement("backend_timeout_ms"));
   }
 
-  /** {@code WeirCacheLoader} */
-  static final class WeirCacheLoader {
-    private WeirCacheLoader() {}
-
-    static final StructLayout LAYOUT =
-        MemoryLayout.structLayout(
-            ADDRESS.withName("load"),
-            ADDRESS.withName("ctx"),
-            ADDRESS.withName("release"))
-            .withName("WeirCacheLoader");
-    static final long SIZE = LAYOUT.byteSize();
-    static final long load = LAYOUT.byteOffset(PathElement.groupElement("load"));
-    static final long ctx = LAYOUT.byteOffset(PathElement.groupElement("ctx"));
-    static final long release = LAYOUT.byteOffset(PathElement.groupElement("release"));
-  }
-
   /** {@code WeirCacheStats} */
   static final class WeirCacheStats {
     private WeirCacheStats() {}
@@ -947,6 +931,22 @@ final class Native {
     static final long unusable = LAYOUT.byteOffset(PathElement.groupElement("unusable"));
     static final long entries = LAYOUT.byteOffset(PathElement.groupElement("entries"));
     static final long bytes = LAYOUT.byteOffset(PathElement.groupElement("bytes"));
+  }
+
+  /** {@code WeirCacheLoader} */
+  static final class WeirCacheLoader {
+    private WeirCacheLoader() {}
+
+    static final StructLayout LAYOUT =
+        MemoryLayout.structLayout(
+            ADDRESS.withName("load"),
+            ADDRESS.withName("ctx"),
+            ADDRESS.withName("release"))
+            .withName("WeirCacheLoader");
+    static final long SIZE = LAYOUT.byteSize();
+    static final long load = LAYOUT.byteOffset(PathElement.groupElement("load"));
+    static final long ctx = LAYOUT.byteOffset(PathElement.groupElement("ctx"));
+    static final long release = LAYOUT.byteOffset(PathElement.groupElement("release"));
   }
 
   /** {@code WeirBytes} */
@@ -3919,34 +3919,6 @@ final class Native {
         handle("weir_cache_insert_batch_async", FunctionDescriptor.of(JAVA_INT, ADDRESS, ADDRESS, ADDRESS, ADDRESS, WeirCompletion.LAYOUT, ADDRESS));
   }
 
-  /** {@code WeirStatus weir_cache_get_or_insert(const WeirCache *cache, const WeirCacheKey *key, WeirCacheLoader loader, int64_t timeout_ms, WeirCacheValue **value, uint8_t *was_cached, WeirError **error)} */
-  static int weir_cache_get_or_insert(MemorySegment cache, MemorySegment key, MemorySegment loader, long timeout_ms, MemorySegment value, MemorySegment was_cached, MemorySegment error) {
-    try {
-      return (int) weir_cache_get_or_insert.HANDLE.invokeExact(cache, key, loader, timeout_ms, value, was_cached, error);
-    } catch (Throwable thrown) {
-      throw unexpected(thrown);
-    }
-  }
-
-  private static final class weir_cache_get_or_insert {
-    static final MethodHandle HANDLE =
-        handle("weir_cache_get_or_insert", FunctionDescriptor.of(JAVA_INT, ADDRESS, ADDRESS, WeirCacheLoader.LAYOUT, JAVA_LONG, ADDRESS, ADDRESS, ADDRESS));
-  }
-
-  /** {@code WeirStatus weir_cache_get_or_insert_async(const WeirCache *cache, const WeirCacheKey *key, WeirCacheLoader loader, WeirCompletion completion, WeirError **error)} */
-  static int weir_cache_get_or_insert_async(MemorySegment cache, MemorySegment key, MemorySegment loader, MemorySegment completion, MemorySegment error) {
-    try {
-      return (int) weir_cache_get_or_insert_async.HANDLE.invokeExact(cache, key, loader, completion, error);
-    } catch (Throwable thrown) {
-      throw unexpected(thrown);
-    }
-  }
-
-  private static final class weir_cache_get_or_insert_async {
-    static final MethodHandle HANDLE =
-        handle("weir_cache_get_or_insert_async", FunctionDescriptor.of(JAVA_INT, ADDRESS, ADDRESS, WeirCacheLoader.LAYOUT, WeirCompletion.LAYOUT, ADDRESS));
-  }
-
   /** {@code WeirStatus weir_cache_invalidate_prefix(const WeirCache *cache, const uint8_t *prefix, size_t prefix_len, int64_t timeout_ms, WeirError **error)} */
   static int weir_cache_invalidate_prefix(MemorySegment cache, MemorySegment prefix, long prefix_len, long timeout_ms, MemorySegment error) {
     try {
@@ -4073,90 +4045,6 @@ final class Native {
         handle("weir_cache_value_free", FunctionDescriptor.ofVoid(ADDRESS));
   }
 
-  /** {@code WeirStatus weir_cache_reply_bytes(WeirCacheReply *reply, const uint8_t *data, size_t len, WeirError **error)} */
-  static int weir_cache_reply_bytes(MemorySegment reply, MemorySegment data, long len, MemorySegment error) {
-    try {
-      return (int) weir_cache_reply_bytes.HANDLE.invokeExact(reply, data, len, error);
-    } catch (Throwable thrown) {
-      throw unexpected(thrown);
-    }
-  }
-
-  private static final class weir_cache_reply_bytes {
-    static final MethodHandle HANDLE =
-        handle("weir_cache_reply_bytes", FunctionDescriptor.of(JAVA_INT, ADDRESS, ADDRESS, JAVA_LONG, ADDRESS));
-  }
-
-  /** {@code WeirStatus weir_cache_reply_batch(WeirCacheReply *reply, struct ArrowArray *array, const struct ArrowSchema *schema, WeirError **error)} */
-  static int weir_cache_reply_batch(MemorySegment reply, MemorySegment array, MemorySegment schema, MemorySegment error) {
-    try {
-      return (int) weir_cache_reply_batch.HANDLE.invokeExact(reply, array, schema, error);
-    } catch (Throwable thrown) {
-      throw unexpected(thrown);
-    }
-  }
-
-  private static final class weir_cache_reply_batch {
-    static final MethodHandle HANDLE =
-        handle("weir_cache_reply_batch", FunctionDescriptor.of(JAVA_INT, ADDRESS, ADDRESS, ADDRESS, ADDRESS));
-  }
-
-  /** {@code WeirStatus weir_cache_reply_value(WeirCacheReply *reply, const WeirCacheValue *value, WeirError **error)} */
-  static int weir_cache_reply_value(MemorySegment reply, MemorySegment value, MemorySegment error) {
-    try {
-      return (int) weir_cache_reply_value.HANDLE.invokeExact(reply, value, error);
-    } catch (Throwable thrown) {
-      throw unexpected(thrown);
-    }
-  }
-
-  private static final class weir_cache_reply_value {
-    static final MethodHandle HANDLE =
-        handle("weir_cache_reply_value", FunctionDescriptor.of(JAVA_INT, ADDRESS, ADDRESS, ADDRESS));
-  }
-
-  /** {@code void weir_cache_reply_miss(WeirCacheReply *reply)} */
-  static void weir_cache_reply_miss(MemorySegment reply) {
-    try {
-      weir_cache_reply_miss.HANDLE.invokeExact(reply);
-    } catch (Throwable thrown) {
-      throw unexpected(thrown);
-    }
-  }
-
-  private static final class weir_cache_reply_miss {
-    static final MethodHandle HANDLE =
-        handle("weir_cache_reply_miss", FunctionDescriptor.ofVoid(ADDRESS));
-  }
-
-  /** {@code void weir_cache_reply_done(WeirCacheReply *reply, uint64_t number)} */
-  static void weir_cache_reply_done(MemorySegment reply, long number) {
-    try {
-      weir_cache_reply_done.HANDLE.invokeExact(reply, number);
-    } catch (Throwable thrown) {
-      throw unexpected(thrown);
-    }
-  }
-
-  private static final class weir_cache_reply_done {
-    static final MethodHandle HANDLE =
-        handle("weir_cache_reply_done", FunctionDescriptor.ofVoid(ADDRESS, JAVA_LONG));
-  }
-
-  /** {@code void weir_cache_reply_error(WeirCacheReply *reply, const char *message)} */
-  static void weir_cache_reply_error(MemorySegment reply, MemorySegment message) {
-    try {
-      weir_cache_reply_error.HANDLE.invokeExact(reply, message);
-    } catch (Throwable thrown) {
-      throw unexpected(thrown);
-    }
-  }
-
-  private static final class weir_cache_reply_error {
-    static final MethodHandle HANDLE =
-        handle("weir_cache_reply_error", FunctionDescriptor.ofVoid(ADDRESS, ADDRESS));
-  }
-
   /** {@code WeirStatus weir_cache_backend_check(const WeirCacheBackend *backend, WeirError **error)} */
   static int weir_cache_backend_check(MemorySegment backend, MemorySegment error) {
     try {
@@ -4267,6 +4155,118 @@ final class Native {
   private static final class weir_live_handles {
     static final MethodHandle HANDLE =
         handle("weir_live_handles", FunctionDescriptor.of(JAVA_LONG), Linker.Option.critical(false));
+  }
+
+  /** {@code WeirStatus weir_cache_get_or_insert(const WeirCache *cache, const WeirCacheKey *key, WeirCacheLoader loader, int64_t timeout_ms, WeirCacheValue **value, uint8_t *was_cached, WeirError **error)} */
+  static int weir_cache_get_or_insert(MemorySegment cache, MemorySegment key, MemorySegment loader, long timeout_ms, MemorySegment value, MemorySegment was_cached, MemorySegment error) {
+    try {
+      return (int) weir_cache_get_or_insert.HANDLE.invokeExact(cache, key, loader, timeout_ms, value, was_cached, error);
+    } catch (Throwable thrown) {
+      throw unexpected(thrown);
+    }
+  }
+
+  private static final class weir_cache_get_or_insert {
+    static final MethodHandle HANDLE =
+        handle("weir_cache_get_or_insert", FunctionDescriptor.of(JAVA_INT, ADDRESS, ADDRESS, WeirCacheLoader.LAYOUT, JAVA_LONG, ADDRESS, ADDRESS, ADDRESS));
+  }
+
+  /** {@code WeirStatus weir_cache_get_or_insert_async(const WeirCache *cache, const WeirCacheKey *key, WeirCacheLoader loader, WeirCompletion completion, WeirError **error)} */
+  static int weir_cache_get_or_insert_async(MemorySegment cache, MemorySegment key, MemorySegment loader, MemorySegment completion, MemorySegment error) {
+    try {
+      return (int) weir_cache_get_or_insert_async.HANDLE.invokeExact(cache, key, loader, completion, error);
+    } catch (Throwable thrown) {
+      throw unexpected(thrown);
+    }
+  }
+
+  private static final class weir_cache_get_or_insert_async {
+    static final MethodHandle HANDLE =
+        handle("weir_cache_get_or_insert_async", FunctionDescriptor.of(JAVA_INT, ADDRESS, ADDRESS, WeirCacheLoader.LAYOUT, WeirCompletion.LAYOUT, ADDRESS));
+  }
+
+  /** {@code WeirStatus weir_cache_reply_bytes(WeirCacheReply *reply, const uint8_t *data, size_t len, WeirError **error)} */
+  static int weir_cache_reply_bytes(MemorySegment reply, MemorySegment data, long len, MemorySegment error) {
+    try {
+      return (int) weir_cache_reply_bytes.HANDLE.invokeExact(reply, data, len, error);
+    } catch (Throwable thrown) {
+      throw unexpected(thrown);
+    }
+  }
+
+  private static final class weir_cache_reply_bytes {
+    static final MethodHandle HANDLE =
+        handle("weir_cache_reply_bytes", FunctionDescriptor.of(JAVA_INT, ADDRESS, ADDRESS, JAVA_LONG, ADDRESS));
+  }
+
+  /** {@code WeirStatus weir_cache_reply_batch(WeirCacheReply *reply, struct ArrowArray *array, const struct ArrowSchema *schema, WeirError **error)} */
+  static int weir_cache_reply_batch(MemorySegment reply, MemorySegment array, MemorySegment schema, MemorySegment error) {
+    try {
+      return (int) weir_cache_reply_batch.HANDLE.invokeExact(reply, array, schema, error);
+    } catch (Throwable thrown) {
+      throw unexpected(thrown);
+    }
+  }
+
+  private static final class weir_cache_reply_batch {
+    static final MethodHandle HANDLE =
+        handle("weir_cache_reply_batch", FunctionDescriptor.of(JAVA_INT, ADDRESS, ADDRESS, ADDRESS, ADDRESS));
+  }
+
+  /** {@code WeirStatus weir_cache_reply_value(WeirCacheReply *reply, const WeirCacheValue *value, WeirError **error)} */
+  static int weir_cache_reply_value(MemorySegment reply, MemorySegment value, MemorySegment error) {
+    try {
+      return (int) weir_cache_reply_value.HANDLE.invokeExact(reply, value, error);
+    } catch (Throwable thrown) {
+      throw unexpected(thrown);
+    }
+  }
+
+  private static final class weir_cache_reply_value {
+    static final MethodHandle HANDLE =
+        handle("weir_cache_reply_value", FunctionDescriptor.of(JAVA_INT, ADDRESS, ADDRESS, ADDRESS));
+  }
+
+  /** {@code void weir_cache_reply_miss(WeirCacheReply *reply)} */
+  static void weir_cache_reply_miss(MemorySegment reply) {
+    try {
+      weir_cache_reply_miss.HANDLE.invokeExact(reply);
+    } catch (Throwable thrown) {
+      throw unexpected(thrown);
+    }
+  }
+
+  private static final class weir_cache_reply_miss {
+    static final MethodHandle HANDLE =
+        handle("weir_cache_reply_miss", FunctionDescriptor.ofVoid(ADDRESS));
+  }
+
+  /** {@code void weir_cache_reply_done(WeirCacheReply *reply, uint64_t number)} */
+  static void weir_cache_reply_done(MemorySegment reply, long number) {
+    try {
+      weir_cache_reply_done.HANDLE.invokeExact(reply, number);
+    } catch (Throwable thrown) {
+      throw unexpected(thrown);
+    }
+  }
+
+  private static final class weir_cache_reply_done {
+    static final MethodHandle HANDLE =
+        handle("weir_cache_reply_done", FunctionDescriptor.ofVoid(ADDRESS, JAVA_LONG));
+  }
+
+  /** {@code void weir_cache_reply_error(WeirCacheReply *reply, const char *message)} */
+  static void weir_cache_reply_error(MemorySegment reply, MemorySegment message) {
+    try {
+      weir_cache_reply_error.HANDLE.invokeExact(reply, message);
+    } catch (Throwable thrown) {
+      throw unexpected(thrown);
+    }
+  }
+
+  private static final class weir_cache_reply_error {
+    static final MethodHandle HANDLE =
+        handle("weir_cache_reply_error", FunctionDescriptor.ofVoid(ADDRESS, ADDRESS));
   }
 
   /** {@code WeirStatus weir_spill_writer_write(const WeirSpillWriter *writer, const uint8_t *data, size_t len, int64_t timeout_ms, WeirError **error)} */
