@@ -158,3 +158,32 @@ fn a_full_queue_flushes_no_table() {
     assert!(refused > 0);
     assert_eq!(writer.stats().memtable.unwrap().flushes, 0);
 }
+
+/// PITFALLS F6: what a refusal says is missing can be waited for, also where it is more than may be pending: in tables, a put of few bytes
+/// takes many.
+#[test]
+fn the_room_that_a_refusal_names_can_be_waited_for() {
+    let dir = tempfile::tempdir().unwrap();
+    let memtable = MemTableConfig {
+        primary_key: Some(vec!["id".into()]),
+        limits: Limits { max_bytes: 600 << 10, max_rows: 100_000, max_batches: 1000 },
+        max_unflushed_bytes: 600 << 10,
+        ..MemTableConfig::default()
+    };
+    let pending = 16 << 10;
+    let config = WriterConfig { max_buffer_bytes: pending, max_pending_bytes: pending, memtable: Some(memtable), ..WriterConfig::default() };
+    let writer = open(dir.path(), config, Within::default());
+    let (mut most, mut refused) = (0, 0);
+    for n in 0..300 {
+        let small = batch(n * 1000, 500, 0);
+        while let Err(error) = writer.put_async(&small, Box::new(|_| {})) {
+            assert_eq!(error.kind(), ErrorKind::Backpressure, "{error}");
+            let bytes = error.detail_u64("bytes").unwrap();
+            (most, refused) = (most.max(bytes), refused + 1);
+            writer.wait_capacity(bytes, Some(Duration::from_secs(60))).unwrap();
+        }
+    }
+    assert!(most > pending as u64, "{most}");
+    // Once for the queue and once for the tables, not again and again.
+    assert!(refused <= 600, "{refused}");
+}

@@ -196,27 +196,33 @@ impl Room {
 }
 
 impl ShardWriter {
-    /// Waits until a put of `bytes` would not have to wait. Other putters may take the room first.
+    /// Waits until a put of `bytes`, or one that was refused with `Backpressure` and this detail, would not have to wait. Other putters may
+    /// take the room first.
     ///
     /// # Errors
     /// `InvalidArgument` if it never fits; the terminal error; `Backpressure` at the deadline.
     pub fn wait_capacity(&self, bytes: u64, timeout: Option<Duration>) -> Result<()> {
-        self.0.check_size(bytes)?;
-        self.0.wait_for_room(self.0.need(bytes), false, timeout)
+        let need = self.0.need(bytes)?;
+        self.0.wait_for_room(need, false, timeout)
     }
 
     /// [`Self::wait_capacity`] with a callback.
     pub fn wait_capacity_async(&self, bytes: u64, done: Callback) {
-        if let Err(error) = self.0.check_size(bytes) {
-            return done(Err(error));
+        match self.0.need(bytes) {
+            Ok(need) => drop(self.0.request_room(need, false, Waiter::Callback(done))),
+            Err(error) => done(Err(error)),
         }
-        self.0.request_room(self.0.need(bytes), false, Waiter::Callback(done));
     }
 }
 
 impl Shared {
-    fn need(&self, bytes: u64) -> Need {
-        Need { queue: bytes, tables: if self.spec.is_some() { bytes } else { 0 } }
+    /// What a put needs of which one number is known. In a table it may take more than may be pending.
+    fn need(&self, bytes: u64) -> Result<Need> {
+        if self.spec.is_some() {
+            return Ok(Need { queue: bytes.min(self.config.max_pending_bytes), tables: bytes });
+        }
+        self.check_size(bytes)?;
+        Ok(Need { queue: bytes, tables: 0 })
     }
 
     /// Refuses a put that could never be admitted (PITFALLS F6).

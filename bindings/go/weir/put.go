@@ -10,7 +10,6 @@ import (
 	"errors"
 	"fmt"
 	"sync/atomic"
-	"time"
 	"unsafe"
 
 	"github.com/apache/arrow-go/v18/arrow"
@@ -43,31 +42,21 @@ func (w *Writer) Put(ctx context.Context, record arrow.RecordBatch) (Ack, error)
 
 // withRoom makes a call that does not wait for room until there is some.
 func withRoom[T any](ctx context.Context, w *Writer, call func() (T, error)) (T, error) {
-	for refused := 0; ; refused++ {
+	for {
 		v, err := call()
 		if err == nil || !errors.Is(err, ErrBackpressure) {
 			return v, err
 		}
-		if err := w.waitForRoom(ctx, err.(*Error), refused); err != nil {
+		if err := w.waitForRoom(ctx, err.(*Error)); err != nil {
 			return v, err
 		}
 	}
 }
 
-// longestPause is the most that is waited between two tries of a call that is refused again and again.
-const longestPause = 64 * time.Millisecond
-
-// waitForRoom waits for the room that an ErrBackpressure says is missing. A put takes room among what is pending and in the MemTables, where
-// it may be more than may be pending; C is asked with one number for both, so the room that was waited for may be too little.
-func (w *Writer) waitForRoom(ctx context.Context, noRoom *Error, refused int) error {
-	if refused > 0 {
-		select {
-		case <-time.After(min(time.Millisecond<<min(refused-1, 10), longestPause)):
-		case <-ctx.Done():
-		}
-	}
+// waitForRoom waits for the room that an ErrBackpressure says is missing.
+func (w *Writer) waitForRoom(ctx context.Context, noRoom *Error) error {
 	bytes, _ := noRoom.Details.Uint64("bytes")
-	err := w.WaitCapacity(ctx, min(bytes, w.maxPending))
+	err := w.WaitCapacity(ctx, bytes)
 	if err != nil && isContext(err) { // says what is in the way, and whose patience ended
 		noRoom.cause = err.(*Error).cause
 		return noRoom

@@ -33,8 +33,6 @@ type Writer struct {
 	durable bool
 	epoch   uint64
 	shard   string
-	// maxPending is the limit of WithMaxPendingBytes.
-	maxPending uint64
 
 	closing closing
 	final   atomic.Pointer[writerEnd]
@@ -87,8 +85,6 @@ func OpenWriter(ctx context.Context, s *Session, root, shard string, schema *arr
 		durable: c.durable != 0,
 		epoch:   uint64(C.weir_writer_epoch((*C.WeirWriter)(out.result))),
 		shard:   shard,
-
-		maxPending: uint64(c.max_pending_bytes),
 	}
 	w.table = newTable(w.h, shard, false, schema)
 	watch(w, w.h, w.h.name)
@@ -148,7 +144,8 @@ func (w *Writer) WaitDurable(ctx context.Context, sequence uint64) (Ack, error) 
 	return out.ack, err
 }
 
-// WaitCapacity waits until a put of that many bytes, about those of its buffers, would find room. Others may take it first.
+// WaitCapacity waits until a put of that many bytes, about those of its buffers or the detail "bytes" of the
+// ErrBackpressure that it got, would find room. Others may take it first.
 func (w *Writer) WaitCapacity(ctx context.Context, bytes uint64) error {
 	_, err := w.wait(ctx, "the wait for room", func(writer *C.WeirWriter, done C.WeirCompletion, cErr **C.WeirError) C.WeirStatus {
 		return C.weir_writer_wait_capacity_async(writer, C.uint64_t(bytes), done, cErr)
