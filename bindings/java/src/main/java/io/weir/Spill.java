@@ -221,6 +221,10 @@ public final class Spill extends OpenHandle implements AutoCloseable {
    * @throws UnsupportedException if the spill is encrypted or in an object store
    */
   public MemorySegment map(Arena arena) {
+    if (Thread.currentThread().isVirtual()) {
+      // So that opening the file does not hold the carrier: what follows finds it mapped.
+      Waiting.await(start(Decoder.NOTHING, Native::weir_spill_map_async), Waiting.FOREVER, Status.TIMED_OUT, "mapping a spill");
+    }
     MemorySegment spill = acquire();
     try (Scratch scratch = Scratch.take()) {
       MemorySegment length = scratch.ack;
