@@ -2805,7 +2805,7 @@ WeirStatus weir_writer_wait_durable_async(const WeirWriter *writer,
  * Waits until a put of `bytes` would find room. Others may take it first.
  *
  * @param writer      the writer
- * @param bytes       the put's size in bytes, about that of its buffers
+ * @param bytes       the put's size in bytes, about that of its buffers; or the detail `bytes` of the WEIR_STATUS_BACKPRESSURE that it got
  * @param timeout_ms  < 0 = for ever, 0 = do not wait
  * @param error       receives the error, unless NULL
  * @return WEIR_STATUS_OK, WEIR_STATUS_BACKPRESSURE with the breakdown in its details, WEIR_STATUS_INVALID_ARGUMENT if it never fits,
