@@ -149,7 +149,7 @@ fn start() -> Result<&'static tokio::runtime::Handle> {
     Ok(handle)
 }
 
-/// Ends the runtime for good: what cleans up in the background is waited for ([`Unfinished`]), what else runs is dropped and thereby
+/// Ends the runtime for good: what cleans up in the background is waited for (`Unfinished`), what else runs is dropped and thereby
 /// completes as cancelled, callbacks still run, and every thread is joined. `timeout_ms` < 0 waits for ever. An error [`TimedOut`](crate::error::ErrorKind::TimedOut) says that threads
 /// are left; the call may be repeated to wait on.
 pub fn shutdown(timeout_ms: i64) -> Result<()> {

@@ -48,7 +48,7 @@ impl fmt::Debug for Session {
 /// What a session is to be made of. What is not given, it makes itself when it is first needed.
 ///
 /// The runtime and the threads that run callbacks are none of it: a process has them once, and
-/// [`runtime::configure`](crate::runtime::configure) says how they are to be. A session's [`Env`] says what of them it uses.
+/// [`runtime::configure`] says how they are to be. A session's [`Env`] says what of them it uses.
 #[derive(Default)]
 #[must_use]
 pub struct SessionBuilder {

@@ -171,7 +171,8 @@ fn the_room_that_a_refusal_names_can_be_waited_for() {
         ..MemTableConfig::default()
     };
     let pending = 16 << 10;
-    let config = WriterConfig { max_buffer_bytes: pending, max_pending_bytes: pending, memtable: Some(memtable), ..WriterConfig::default() };
+    let config =
+        WriterConfig { max_buffer_bytes: pending, max_pending_bytes: pending, memtable: Some(memtable), ..WriterConfig::default() };
     let writer = open(dir.path(), config, Within::default());
     let (mut most, mut refused) = (0, 0);
     for n in 0..300 {
@@ -183,7 +184,7 @@ fn the_room_that_a_refusal_names_can_be_waited_for() {
             writer.wait_capacity(bytes, Some(Duration::from_secs(60))).unwrap();
         }
     }
-    assert!(most > pending as u64, "{most}");
+    assert!(most > pending, "{most}");
     // Once for the queue and once for the tables, not again and again.
     assert!(refused <= 600, "{refused}");
 }
