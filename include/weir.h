@@ -3698,7 +3698,7 @@ void weir_tailer_free(WeirTailer *tailer);
 /**
  * Has a tailer push its entries: each is one event, whose `result` is the entry, in order, the next only after the callback of
  * the one before has returned. The last event has no entry: with WEIR_STATUS_OK at the end of the log, else with the error that
- * ended it, WEIR_STATUS_CANCELLED after weir_subscription_cancel().
+ * ended it, WEIR_STATUS_CANCELLED after weir_subscription_cancel() and WEIR_STATUS_CLOSED after weir_tailer_close().
  *
  * @param tailer        the tailer; do not read from it otherwise meanwhile
  * @param completion    what to call, or a queue to post to, once per entry and once at the end

@@ -17,6 +17,7 @@ use weir::cache::Cache;
 use weir::env::Clock;
 use weir::error::{ErrorKind, Result};
 use weir::shard::manifest::{Manifest, ManifestOptions, ManifestStore, ShardFieldEntry};
+use weir::store::Store;
 use weir::wal::trim::trim;
 
 /// A change that every commit makes once.
@@ -458,17 +459,22 @@ fn caches(world: &World) -> [Cache; 2] {
     [Cache::builtin(1 << 20, clock.clone()), Cache::new(Table::encoding(), clock, None)]
 }
 
+/// A reader of `store`, through which all share what is cached: each handle of [`World::store`] is a place of its own.
+fn reader(world: &World, store: &Store, cache: &Cache) -> ManifestStore {
+    ManifestStore::new(store.clone(), shard(), world.sim.env(), ManifestOptions::default()).with_cache(cache)
+}
+
 /// A reader made anew does not read the version again that others have read. PITFALLS B6: that it is the newest is asked each time.
 #[test]
 fn readers_share_the_newest_version() {
     let world = World::new(40);
+    let store = world.store();
     world.sim.run(async {
         let writer = with_versions(&world, 3).await;
         for cache in caches(&world) {
             let bodies = async || {
-                let (store, before) = (world.store(), world.faults.count(Op::Body, "/manifest/"));
-                let reader = ManifestStore::new(store, shard(), world.sim.env(), ManifestOptions::default()).with_cache(&cache);
-                let read = reader.latest().await.unwrap();
+                let before = world.faults.count(Op::Body, "/manifest/");
+                let read = reader(&world, &store, &cache).latest().await.unwrap();
                 assert_eq!(read.as_ref(), Some(&world.manifest()));
                 world.faults.count(Op::Body, "/manifest/") - before
             };
@@ -487,7 +493,7 @@ fn readers_share_the_newest_version() {
         }
         // PITFALLS B6: a claim is not hidden from a warm reader, nor from the writer that it fences.
         let [cache, _] = caches(&world);
-        let reader = || world.manifests().with_cache(&cache);
+        let reader = || reader(&world, &store, &cache);
         let epoch = reader().latest().await.unwrap().unwrap().writer_epoch;
         reader().latest().await.unwrap();
         world.manifests().claim(0).await.unwrap();
@@ -500,10 +506,11 @@ fn readers_share_the_newest_version() {
 #[test]
 fn a_cached_version_of_a_deleted_shard_is_not_believed() {
     let world = World::new(41);
+    let store = world.store();
     world.sim.run(async {
         with_versions(&world, 3).await;
         for cache in caches(&world) {
-            let latest = async || world.manifests().with_cache(&cache).latest().await.unwrap();
+            let latest = async || reader(&world, &store, &cache).latest().await.unwrap();
             let old = latest().await.unwrap();
             (1..=3).for_each(|version| world.delete(&shard().manifest(version)));
             world.delete(&shard().hint());
@@ -521,10 +528,11 @@ fn a_cached_version_of_a_deleted_shard_is_not_believed() {
 #[test]
 fn a_cached_version_that_was_pruned_leads_nowhere() {
     let world = World::new(42);
+    let store = world.store();
     world.sim.run(async {
         let writer = with_versions(&world, 3).await;
         let [cache, _] = caches(&world);
-        let latest = async || world.manifests().with_cache(&cache).latest().await.unwrap().unwrap();
+        let latest = async || reader(&world, &store, &cache).latest().await.unwrap().unwrap();
         let hint = world.truth().read(&shard().hint()).await.unwrap().unwrap();
         assert_eq!(latest().await.version, 3);
         let stalled = world.truth().read(&shard().manifest(3)).await.unwrap().unwrap();
@@ -544,12 +552,13 @@ fn a_cached_version_that_was_pruned_leads_nowhere() {
 #[test]
 fn garbage_in_a_cache_is_no_manifest() {
     let world = World::new(43);
+    let store = world.store();
     world.sim.run(async {
         with_versions(&world, 2).await;
         for wrong in [Wrong::Garbage, Wrong::Fails, Wrong::Nothing] {
             let cache = Cache::new(Table::new(wrong), Arc::new(world.sim.clock()), None);
             for _ in 0..3 {
-                assert_eq!(world.manifests().with_cache(&cache).latest().await.unwrap().unwrap(), world.manifest());
+                assert_eq!(reader(&world, &store, &cache).latest().await.unwrap().unwrap(), world.manifest());
             }
         }
     });

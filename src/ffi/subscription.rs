@@ -77,7 +77,15 @@ impl Subscription {
     /// Delivers entries one after the other until the log ends, fails, or the subscriber cancels.
     async fn run(self: Arc<Self>, tailer: Arc<Handle<WeirTailer>>, mut subscriber: Repeated) {
         let outcome = loop {
-            if let Err(error) = self.credit().await {
+            let granted = {
+                let closed = std::pin::pin!(tailer.core.tailer.until_closed());
+                let credit = std::pin::pin!(self.credit());
+                match select(credit, closed).await {
+                    Either::Left((granted, _)) => granted,
+                    Either::Right((closed, _)) => Err(closed),
+                }
+            };
+            if let Err(error) = granted {
                 break Err(error);
             }
             let next = {
@@ -100,7 +108,7 @@ impl Subscription {
 
 /// Has a tailer push its entries: each is one event, whose `result` is the entry, in order, the next only after the callback of
 /// the one before has returned. The last event has no entry: with WEIR_STATUS_OK at the end of the log, else with the error that
-/// ended it, WEIR_STATUS_CANCELLED after weir_subscription_cancel().
+/// ended it, WEIR_STATUS_CANCELLED after weir_subscription_cancel() and WEIR_STATUS_CLOSED after weir_tailer_close().
 ///
 /// @param tailer        the tailer; do not read from it otherwise meanwhile
 /// @param completion    what to call, or a queue to post to, once per entry and once at the end

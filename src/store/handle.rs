@@ -86,9 +86,11 @@ impl fmt::Debug for Store {
     }
 }
 
-/// What tells the place of `backend`, called `url`, from others. One that does not know its place is a place of its own.
+/// What tells the place of `backend`, called `url`, from others. One that does not know its place is a place of its own, which no later
+/// one is taken for, as its address could be.
 pub(super) fn identity(url: &str, backend: &Arc<dyn Backend>) -> String {
-    backend.identity().unwrap_or_else(|| format!("{url}@{:p}", Arc::as_ptr(backend)))
+    static PLACES: AtomicU64 = AtomicU64::new(0);
+    backend.identity().unwrap_or_else(|| format!("{url}@{}", PLACES.fetch_add(1, Ordering::Relaxed)))
 }
 
 impl Store {
@@ -120,7 +122,8 @@ impl Store {
         }
     }
 
-    /// A text that is equal for two handles of this process exactly if they stand for the same place.
+    /// A text that is equal for two handles of this process exactly if they stand for the same place. Where the backend does not know its
+    /// place, those are the clones of one handle.
     #[must_use]
     pub fn identity(&self) -> String {
         self.0.identity.clone()
@@ -262,5 +265,20 @@ impl Store {
     /// `error` with the request and the object named.
     fn name(&self, request: &str, path: &str, error: &Error) -> Error {
         error.clone().context(format_args!("{request} {}", self.url_of(path)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::memory::MemoryBackend;
+
+    /// PITFALLS K3: what is cached of one place is not taken for another's that came to lie at the same address.
+    #[test]
+    fn no_place_is_taken_for_one_that_is_gone() {
+        let clock: Arc<dyn crate::env::Clock> = crate::runtime::env().clock;
+        let places: std::collections::HashSet<_> =
+            (0..100).map(|_| Store::new("memory://x", Arc::new(MemoryBackend::new(Arc::clone(&clock)))).identity()).collect();
+        assert_eq!(places.len(), 100);
     }
 }

@@ -19,7 +19,7 @@ use super::prefetch::Prefetch;
 use super::tips::Tip;
 use crate::cache::Cache;
 use crate::env::Env;
-use crate::error::{Result, bail, err};
+use crate::error::{Error, Result, bail, err};
 use crate::memory::MemoryBudget;
 use crate::shard::ShardPath;
 use crate::shard::manifest::{Manifest, ManifestOptions, ManifestStore};
@@ -89,6 +89,7 @@ pub struct WalTailer {
     seek: parking_lot::Mutex<Option<u64>>,
     interrupts: Notify,
     closed: AtomicBool,
+    closes: Notify,
     tip: Arc<Tip>,
 }
 
@@ -150,6 +151,7 @@ impl WalTailer {
             seek: parking_lot::Mutex::new(None),
             interrupts: Notify::new(),
             closed: AtomicBool::new(false),
+            closes: Notify::new(),
             tip,
         })
     }
@@ -191,6 +193,7 @@ impl WalTailer {
     /// Refuses later calls and ends those that wait with `Closed`.
     pub fn close(&self) {
         self.closed.store(true, Ordering::Release);
+        self.closes.notify_waiters();
         self.wake();
     }
 
@@ -199,9 +202,24 @@ impl WalTailer {
         self.tip.publish(0);
     }
 
+    /// Ends when the tailer is closed, with the error that says so.
+    pub async fn until_closed(&self) -> Error {
+        let closes = self.closes.notified();
+        tokio::pin!(closes);
+        closes.as_mut().enable();
+        if !self.closed.load(Ordering::Acquire) {
+            closes.await;
+        }
+        self.closed_error()
+    }
+
+    fn closed_error(&self) -> Error {
+        err!(Closed, "the tailer of shard {} is closed", self.log.shard.id())
+    }
+
     fn check_open(&self) -> Result<()> {
         if self.closed.load(Ordering::Acquire) {
-            bail!(Closed, "the tailer of shard {} is closed", self.log.shard.id());
+            return Err(self.closed_error());
         }
         Ok(())
     }
@@ -366,7 +384,7 @@ impl WalTailer {
         Err(self.hole(next))
     }
 
-    fn hole(&self, position: u64) -> crate::error::Error {
+    fn hole(&self, position: u64) -> Error {
         err!(Corruption, "{}: there is no entry at position {position}, but there are later ones", self.log.object(position))
             .with_u64("position", position)
     }
