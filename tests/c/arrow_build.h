@@ -286,6 +286,13 @@ UNUSED static WeirTailer *tailer_new(WeirSession *session, const char *root, con
   return tailer;
 }
 
+UNUSED static WeirTailer *follower(WeirSession *session, const char *root) {
+  WeirTailerOptions options = WEIR_TAILER_OPTIONS_INIT;
+  options.follow = 1;
+  options.poll_min_ms = options.poll_max_ms = 600000; /* what ends a wait here is news, and never the next look */
+  return tailer_new(session, root, &options);
+}
+
 /* The rows of all entries from the first to the end. */
 UNUSED static uint64_t rows_in_log(WeirSession *session, const char *root) {
   WeirTailer *tailer = tailer_new(session, root, NULL);

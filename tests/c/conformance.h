@@ -11,12 +11,6 @@ static WeirWriterOptions buffered_options(void) {
   return options;
 }
 
-static WeirTailer *follower(const char *root) {
-  WeirTailerOptions options = WEIR_TAILER_OPTIONS_INIT;
-  options.follow = 1;
-  return tailer_new(session, root, &options);
-}
-
 static WeirAppender *appender_new(const char *root) {
   WeirAppenderOptions options = WEIR_APPENDER_OPTIONS_INIT;
   WeirAppender *appender = NULL;

@@ -276,7 +276,7 @@ static void ownership_output(void) {
 static void cancel_wait(void) {
   char *root = new_root();
   WeirWriter *writer = writer_new(session, root, NULL);
-  WeirTailer *tailer = follower(root);
+  WeirTailer *tailer = follower(session, root);
   WeirEntry *entry = NULL;
   WeirQueue *queue = NULL;
   WeirEvent event;
@@ -350,7 +350,7 @@ static void close_race(void) { /* PITFALLS X8 */
   for (int round = 0; round < 4; round++) {
     char *root = new_root();
     WeirWriter *writer = writer_new(session, root, NULL);
-    WeirTailer *tailer = follower(root);
+    WeirTailer *tailer = follower(session, root);
     Putting putting[3] = {{0}};
     Waiting waiting[3];
     uint64_t acknowledged = 0;

@@ -40,7 +40,7 @@ static void tail_order(void) {
 static void tail_follow(void) {
   char *root = new_root();
   WeirWriter *writer = writer_new(session, root, NULL);
-  WeirTailer *tailer = follower(root);
+  WeirTailer *tailer = follower(session, root);
   Waiting waiting;
   put_batches(writer, 1);
   CHECK_EQ(next_is(tailer, 10, 0), 1);
@@ -96,7 +96,7 @@ static void tail_seek(void) {
 static void tail_interrupt(void) {
   char *root = new_root();
   WeirWriter *writer = writer_new(session, root, NULL);
-  WeirTailer *tailer = follower(root);
+  WeirTailer *tailer = follower(session, root);
   for (int round = 0; round < 10; round++) { /* before, while and after it begins to wait */
     Waiting waiting;
     wait_start(&waiting, tailer, false);
@@ -159,7 +159,7 @@ static void on_push(void *ctx, const WeirEvent *event) {
 static void tail_subscribe(void) {
   char *root = new_root();
   WeirWriter *writer = writer_new(session, root, NULL);
-  WeirTailer *tailer = follower(root);
+  WeirTailer *tailer = follower(session, root);
   WeirSubscription *subscription = NULL;
   Pushed pushed = {0};
   put_batches(writer, 5);

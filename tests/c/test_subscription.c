@@ -3,13 +3,6 @@
 
 static WeirSession *session;
 
-static WeirTailer *follower(const char *root) {
-  WeirTailerOptions options = WEIR_TAILER_OPTIONS_INIT;
-  options.follow = 1;
-  options.poll_min_ms = options.poll_max_ms = 600000; /* what ends a wait here is news, and never the next look */
-  return tailer_new(session, root, &options);
-}
-
 /* What a subscription has sent. */
 typedef struct {
   pthread_mutex_t lock;
@@ -117,7 +110,7 @@ static void test_free_ends_a_subscription_and_its_last_event_is_the_last(void) {
   atomic_int ended = 0;
   enum { ROUNDS = 20 };
   for (int round = 0; round < ROUNDS; round++) {
-    WeirTailer *tailer = follower(root);
+    WeirTailer *tailer = follower(session, root);
     Mortal *mortal = malloc(sizeof *mortal);
     WeirSubscription *subscription = NULL;
     *mortal = (Mortal){&ended, calloc(1, sizeof(uint64_t))};
@@ -140,7 +133,7 @@ static void test_a_cancelled_subscription_says_so(void) {
   WeirWriter *writer = writer_new(session, root, NULL);
   for (int credit = 0; credit < 2; credit++) { /* waiting for credit, waiting for an entry */
     Seen seen = SEEN_INIT;
-    WeirTailer *tailer = follower(root);
+    WeirTailer *tailer = follower(session, root);
     WeirSubscription *subscription = NULL;
     OK(weir_tailer_subscribe(tailer, tell(&seen), (uint64_t)credit, &subscription, &err));
     weir_subscription_cancel(subscription);
@@ -160,7 +153,7 @@ static void test_closing_the_tailer_ends_one_that_waits(void) {
   WeirWriter *writer = writer_new(session, root, NULL);
   for (int round = 0; round < 4; round++) { /* waiting for credit, waiting for an entry; subscribed before and after */
     Seen seen = SEEN_INIT;
-    WeirTailer *tailer = follower(root);
+    WeirTailer *tailer = follower(session, root);
     WeirSubscription *subscription = NULL;
     if (round >= 2) OK(weir_tailer_close(tailer, &err));
     OK(weir_tailer_subscribe(tailer, tell(&seen), (uint64_t)(round % 2), &subscription, &err));
@@ -200,7 +193,7 @@ static void test_a_subscription_by_queue(void) {
   weir_tailer_free(tailer);
 
   /* The queue may go first: the rest of the events, entries and all, goes nowhere. */
-  tailer = follower(root);
+  tailer = follower(session, root);
   OK(weir_tailer_subscribe(tailer, weir_queue_completion(queue, 9), 1000, &subscription, &err));
   OK(weir_queue_next(queue, &event, 1, 20000, &n, &err));
   weir_event_clear(&event);
@@ -237,7 +230,7 @@ static void test_a_subscription_needs_a_function(void) {
 static void test_closing_the_tailer_ends_its_subscription(void) {
   char *root = new_root();
   WeirWriter *writer = writer_new(session, root, NULL);
-  WeirTailer *tailer = follower(root);
+  WeirTailer *tailer = follower(session, root);
   Seen seen = SEEN_INIT;
   WeirSubscription *subscription = NULL;
   OK(weir_tailer_subscribe(tailer, tell(&seen), 1000, &subscription, &err));

@@ -174,13 +174,6 @@ static void test_a_tailer_writes_nothing(void) { /* PITFALLS D10 */
 
 /* ---- Following ---- */
 
-static WeirTailer *follower(const char *root) {
-  WeirTailerOptions options = WEIR_TAILER_OPTIONS_INIT;
-  options.follow = 1;
-  options.poll_min_ms = options.poll_max_ms = 600000; /* what ends a wait here is news, and never the next look */
-  return tailer_new(session, root, &options);
-}
-
 typedef struct {
   WeirTailer *tailer;
   WeirStatus status;
@@ -203,7 +196,7 @@ static void *next_in_thread(void *arg) {
 static void test_following_waits_for_what_is_put(void) {
   char *root = new_root();
   WeirWriter *writer = writer_new(session, root, NULL);
-  WeirTailer *tailer = follower(root);
+  WeirTailer *tailer = follower(session, root);
   WeirEntry *entry = (WeirEntry *)(uintptr_t)8;
   Waiting waiting = {.tailer = tailer};
   pthread_t thread;
@@ -226,7 +219,7 @@ static void test_interrupt_and_close_end_a_wait(void) {
   for (int close = 0; close < 2; close++) {
     char *root = new_root();
     WeirWriter *writer = writer_new(session, root, NULL);
-    WeirTailer *tailer = follower(root);
+    WeirTailer *tailer = follower(session, root);
     Waiting waiting = {.tailer = tailer};
     pthread_t thread;
     pthread_create(&thread, NULL, next_in_thread, &waiting);
@@ -256,7 +249,7 @@ static void test_close_races_with_many_waiters(void) { /* PITFALLS X8 */
   char *root = new_root();
   WeirWriter *writer = writer_new(session, root, NULL);
   for (int round = 0; round < 20; round++) {
-    WeirTailer *tailer = follower(root);
+    WeirTailer *tailer = follower(session, root);
     Waiting waiting[4];
     pthread_t threads[4];
     for (int i = 0; i < 4; i++) {
