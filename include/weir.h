@@ -2056,8 +2056,8 @@ WeirStatus weir_runtime_configure(const WeirRuntimeOptions *options,
 
 /**
  * Ends weir in this process, for good: what is deleted of spills in object stores is waited for, until the time is up; operations that still
- * run are dropped, so that their completions run with WEIR_STATUS_CANCELLED; waiting calls return WEIR_STATUS_CLOSED; callbacks that are due run; all threads are joined. Close
- * writers before. Handles must still be freed. Calling again is no error.
+ * run are dropped, so that their completions run with WEIR_STATUS_CANCELLED; waiting calls return WEIR_STATUS_CLOSED; callbacks that are due
+ * run; all threads are joined. Close writers before. Handles must still be freed. Calling again is no error.
  *
  * @param timeout_ms  how long to wait for the threads, in milliseconds: negative for ever, 0 not at all
  * @param error       receives the error, unless NULL
@@ -3877,7 +3877,8 @@ WeirStatus weir_spill_store_stats(const WeirSpillStore *store,
  * go on. Waits until what was freed and aborted before, of this store and of its children, is gone from storage. On object stores deletion
  * is in the background, so who ends its process without closing the store, or before this has returned, leaves objects behind until a later
  * store finds them older than `reclaim_age_ms`; elsewhere nothing is waited for. If no writer, spill, reader or mapped batch of the store is
- * left, its own directory is gone as well, else that goes with the last of them. May be called again to wait on.
+ * left, its own directory is gone as well, else that goes with the last of them, on a disk with the next close or the store itself. May be
+ * called again to wait on.
  *
  * @param store       the store, which is still to be freed
  * @param timeout_ms  < 0 = for ever. When it passes, the store is closed and the deletion goes on.

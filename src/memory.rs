@@ -216,7 +216,8 @@ impl MemoryBudget {
         self.tell_cache();
     }
 
-    /// Gives the cache what others do not use: more than it has, which lets go of nothing.
+    /// Gives the cache what others do not use: more than it has, which lets go of nothing. Under the lock, so that who lowers the limit
+    /// at the same time, and tells the cache without it, sees that it was raised and tells it again.
     fn give_back(&self) {
         let mut state = self.state.lock();
         let left = if self.limit() == u64::MAX { u64::MAX } else { self.left(0) };
@@ -224,8 +225,9 @@ impl MemoryBudget {
             return;
         }
         state.cache_limit = (left != u64::MAX).then_some(left);
-        drop(state);
-        self.tell_cache();
+        if let Some(cache) = &state.cache {
+            cache.raise(left);
+        }
     }
 
     /// Tells the cache what it may hold, again if that changed meanwhile.

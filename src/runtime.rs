@@ -22,6 +22,7 @@ use parking_lot::Mutex;
 use crate::error::{Result, bail, err};
 
 pub use block::{Deadline, block_on};
+pub(crate) use dispatcher::call_backend;
 pub use dispatcher::dispatch;
 pub use system::env;
 pub(crate) use threads::{Kind, enter, is_own_thread};
@@ -150,8 +151,8 @@ fn start() -> Result<&'static tokio::runtime::Handle> {
 }
 
 /// Ends the runtime for good: what cleans up in the background is waited for (`Unfinished`), what else runs is dropped and thereby
-/// completes as cancelled, callbacks still run, and every thread is joined. `timeout_ms` < 0 waits for ever. An error [`TimedOut`](crate::error::ErrorKind::TimedOut) says that threads
-/// are left; the call may be repeated to wait on.
+/// completes as cancelled, callbacks still run, and every thread is joined. `timeout_ms` < 0 waits for ever. An error
+/// [`TimedOut`](crate::error::ErrorKind::TimedOut) says that threads are left; the call may be repeated to wait on.
 pub fn shutdown(timeout_ms: i64) -> Result<()> {
     /// What tokio's clock surely can add to the present.
     const FOR_EVER: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);

@@ -98,6 +98,15 @@ impl CapacityLimit {
         self.cache.upgrade()
     }
 
+    /// Lets the cache hold `bytes`, if it may not hold more already: lets go of nothing.
+    pub(crate) fn raise(&self, bytes: u64) {
+        if let Some(cache) = self.cache() {
+            cache.resize(|capacity| {
+                capacity.limits.entry(self.number).and_modify(|limit| *limit = bytes.max(*limit));
+            });
+        }
+    }
+
     /// Has the cache hold `bytes` at most, or what else it may if that is less.
     pub(crate) fn set(&self, bytes: u64) {
         if let Some(cache) = self.cache() {

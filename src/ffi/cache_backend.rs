@@ -156,7 +156,8 @@ impl Supplied {
     }
 
     /// Has `call` call a function with its context and a reply; then waits for the answer. `until` is kept until the reply is consumed.
-    async fn ask<F>(&self, until: Option<Box<dyn Send + Sync>>, call: F) -> Result<Answer>
+    /// With `tried`, it is called as soon as it can be, also where others wait in vain.
+    async fn ask<F>(&self, tried: bool, until: Option<Box<dyn Send + Sync>>, call: F) -> Result<Answer>
     where
         F: FnOnce(&Functions, *mut c_void, *mut WeirCacheReply) + Send + 'static,
     {
@@ -165,7 +166,7 @@ impl Supplied {
         let call = move || callers_code(|| call(&functions, functions.context.ctx, reply.into_raw()));
         match &self.lanes {
             None => call(),
-            Some(lanes) => return lanes.run(call, answer).await,
+            Some(lanes) => return lanes.run(tried, call, answer).await,
         }
         answer.await
     }
@@ -173,7 +174,7 @@ impl Supplied {
     async fn count(&self, function: Option<unsafe extern "C" fn(*mut c_void, *mut WeirCacheReply)>) -> Result<Option<u64>> {
         let Some(function) = function else { return Ok(None) };
         // SAFETY: promised by who supplied it.
-        let answer = self.ask(None, move |_, ctx, reply| unsafe { function(ctx, reply) }).await?;
+        let answer = self.ask(false, None, move |_, ctx, reply| unsafe { function(ctx, reply) }).await?;
         answer.number().map(Some)
     }
 }
@@ -215,7 +216,7 @@ impl CacheBackend for Supplied {
         Box::pin(async move {
             let key = CallKey::new(key)?;
             // SAFETY: promised by who supplied it.
-            let answer = self.ask(None, move |functions, ctx, reply| unsafe { (functions.get)(ctx, &key.as_c(), reply) });
+            let answer = self.ask(false, None, move |functions, ctx, reply| unsafe { (functions.get)(ctx, &key.as_c(), reply) });
             answer.await?.found()
         })
     }
@@ -227,7 +228,7 @@ impl CacheBackend for Supplied {
                 // SAFETY: promised by who supplied it.
                 unsafe { (functions.insert)(ctx, &key.as_c(), value.into_raw(), size, reply) };
             };
-            self.ask(Some(Box::new(Inserts::begin(&self.inserts))), call).await?.number().map(drop)
+            self.ask(false, Some(Box::new(Inserts::begin(&self.inserts))), call).await?.number().map(drop)
         })
     }
 
@@ -240,7 +241,7 @@ impl CacheBackend for Supplied {
                 // SAFETY: promised by who supplied it.
                 unsafe { (functions.invalidate_prefix)(ctx, start, prefix.len(), reply) };
             };
-            self.ask(None, call).await?.number().map(drop)
+            self.ask(true, None, call).await?.number().map(drop)
         })
     }
 
@@ -248,7 +249,7 @@ impl CacheBackend for Supplied {
         Box::pin(async move {
             self.inserts.ended().await;
             // SAFETY: promised by who supplied it.
-            let answer = self.ask(None, |functions, ctx, reply| unsafe { (functions.clear)(ctx, reply) });
+            let answer = self.ask(true, None, |functions, ctx, reply| unsafe { (functions.clear)(ctx, reply) });
             answer.await?.number().map(drop)
         })
     }

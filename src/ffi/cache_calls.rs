@@ -45,8 +45,11 @@ impl Lanes {
     /// Makes the call elsewhere; waits until it has returned, and for the answer. Whoever has a deadline drops the future then.
     ///
     /// # Errors
-    /// The answer's; `TimedOut` at once if it would be in vain.
-    pub async fn run<T>(&self, call: impl FnOnce() + Send + 'static, answer: impl Future<Output = Result<T>>) -> Result<T> {
+    /// The answer's; `TimedOut` at once if it seems to be in vain, unless the call is to be `tried` all the same.
+    pub async fn run<T>(&self, tried: bool, call: impl FnOnce() + Send + 'static, answer: impl Future<Output = Result<T>>) -> Result<T> {
+        if !tried && self.jammed.load(Ordering::Acquire) && self.room.available_permits() == 0 {
+            bail!(TimedOut, "{MOST} calls of the cache's backend have not returned, so no more are made");
+        }
         let mut patience = Patience { lanes: self, waits: true };
         let outcome = self.waiting(call, answer).await;
         patience.waits = false;
@@ -54,13 +57,10 @@ impl Lanes {
     }
 
     async fn waiting<T>(&self, call: impl FnOnce() + Send + 'static, answer: impl Future<Output = Result<T>>) -> Result<T> {
-        if self.jammed.load(Ordering::Acquire) && self.room.available_permits() == 0 {
-            bail!(TimedOut, "{MOST} calls of the cache's backend have not returned, so no more are made");
-        }
         let room = Arc::clone(&self.room).acquire_owned().await.map_err(|_| err!(Internal, "the lanes are closed"))?;
         let (returns, returned) = oneshot::channel();
         let jammed = Arc::clone(&self.jammed);
-        let task = async move {
+        let job = move || {
             // Nobody may wait any more: then it has not begun, and need not.
             if !returns.is_closed() {
                 call();
@@ -69,8 +69,8 @@ impl Lanes {
             drop(room);
             let _ = returns.send(());
         };
-        runtime::env().spawn.spawn(Box::pin(task), true);
-        // An error: the runtime was shut down, or the function panicked; then there is no answer either.
+        runtime::call_backend(Box::new(job));
+        // An error: the function panicked; then there is no answer either.
         let _ = returned.await;
         answer.await
     }

@@ -57,7 +57,7 @@ fn calls_that_do_not_return_are_bounded() {
     let (lanes, gate) = (Lanes::default(), Arc::new(Gate::default()));
     let run = || {
         let gate = Arc::clone(&gate);
-        lanes.run(move || gate.pass(), std::future::ready(Ok(())))
+        lanes.run(false, move || gate.pass(), std::future::ready(Ok(())))
     };
     let all_begun = Box::pin(async {
         while gate.calls() < MOST {
@@ -83,7 +83,7 @@ fn calls_that_return_are_all_made() {
     let (lanes, gate) = (Lanes::default(), Arc::new(Gate::default()));
     let runs = (0..10 * MOST).map(|_| {
         let gate = Arc::clone(&gate);
-        lanes.run(move || gate.pass(), std::future::ready(Ok(())))
+        lanes.run(false, move || gate.pass(), std::future::ready(Ok(())))
     });
     let opens = async {
         while gate.calls() < MOST {

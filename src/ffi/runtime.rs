@@ -128,8 +128,8 @@ pub unsafe extern "C" fn weir_runtime_configure(options: *const WeirRuntimeOptio
 }
 
 /// Ends weir in this process, for good: what is deleted of spills in object stores is waited for, until the time is up; operations that still
-/// run are dropped, so that their completions run with WEIR_STATUS_CANCELLED; waiting calls return WEIR_STATUS_CLOSED; callbacks that are due run; all threads are joined. Close
-/// writers before. Handles must still be freed. Calling again is no error.
+/// run are dropped, so that their completions run with WEIR_STATUS_CANCELLED; waiting calls return WEIR_STATUS_CLOSED; callbacks that are due
+/// run; all threads are joined. Close writers before. Handles must still be freed. Calling again is no error.
 ///
 /// @param timeout_ms  how long to wait for the threads, in milliseconds: negative for ever, 0 not at all
 /// @param error       receives the error, unless NULL

@@ -344,7 +344,8 @@ pub unsafe extern "C" fn weir_spill_store_stats(
 /// go on. Waits until what was freed and aborted before, of this store and of its children, is gone from storage. On object stores deletion
 /// is in the background, so who ends its process without closing the store, or before this has returned, leaves objects behind until a later
 /// store finds them older than `reclaim_age_ms`; elsewhere nothing is waited for. If no writer, spill, reader or mapped batch of the store is
-/// left, its own directory is gone as well, else that goes with the last of them. May be called again to wait on.
+/// left, its own directory is gone as well, else that goes with the last of them, on a disk with the next close or the store itself. May be
+/// called again to wait on.
 ///
 /// @param store       the store, which is still to be freed
 /// @param timeout_ms  < 0 = for ever. When it passes, the store is closed and the deletion goes on.

@@ -129,7 +129,7 @@ impl SpillStore {
 
     /// Refuses spills from now on, here and in children; the future waits until what was deleted is gone from storage: freed spills and aborted
     /// writers of this store and its children, on object stores. What is alive goes on. With nothing alive, a store's own place on storage
-    /// is gone as well; else that goes with the last of them, for which another call waits.
+    /// is gone as well; else that goes with the last of them, for which another call waits, and on a disk with that call or the store.
     ///
     /// # Errors
     /// That of a deletion that failed; what it left is removed with the place, or else by a later store's sweep. `Cancelled` if the runtime

@@ -95,7 +95,11 @@ impl Location {
     /// Where it is within `root`, without slashes at the ends; `None` if it is elsewhere.
     pub(crate) fn within(&self, root: &Self) -> Option<String> {
         match (self, root) {
-            (Self::Local(path), Self::Local(root)) => Some(encode(path.strip_prefix(root).ok()?.as_os_str().as_bytes())),
+            // As it is, not as URLs have it: that is how a backend takes paths. Those that are no text can only be encoded.
+            (Self::Local(path), Self::Local(root)) => {
+                let rest = path.strip_prefix(root).ok()?;
+                Some(rest.to_str().map_or_else(|| encode(rest.as_os_str().as_bytes()), str::to_owned))
+            }
             (Self::Memory { name, prefix }, Self::Memory { name: in_name, prefix: above }) if name == in_name => beneath(prefix, above),
             (Self::Cloud { cloud, authority, prefix, .. }, Self::Cloud { cloud: in_cloud, authority: in_authority, prefix: above, .. })
                 if (cloud, authority) == (in_cloud, in_authority) =>
@@ -235,4 +239,25 @@ fn encode(bytes: &[u8]) -> String {
         }
     }
     encoded
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Backends take paths as they are, whatever URLs make of them.
+    #[test]
+    fn what_is_within_a_root_is_not_encoded() {
+        let within = |root: &str, url: &str| Location::parse(url).unwrap().within(&Location::parse(root).unwrap());
+        for (root, url, rest) in [
+            ("/data", "/data/a b/é", Some("a b/é")),
+            ("/data", "file:///data/a%20b/%C3%A9", Some("a b/é")),
+            ("/data", "/data", Some("")),
+            ("/data", "/database", None),
+            ("memory://x/a", "memory://x/a/b%20c", Some("b c")),
+            ("memory://x/a", "memory://y/a/b", None),
+        ] {
+            assert_eq!(within(root, url).as_deref(), rest, "{url} in {root}");
+        }
+    }
 }

@@ -77,7 +77,6 @@ impl Stores {
     /// The store at `url`. Only local ones regard `fsync`, unless the settings turn it off.
     pub(crate) fn open(&self, url: &str, fsync: bool) -> Result<Store> {
         let location = Location::parse(url)?;
-        let mut opened = self.opened.lock();
         let (mut backend, fsync) = match (self.given(&location), &location) {
             (Some(backend), _) => (backend, false),
             (None, Location::Local(path)) => {
@@ -90,24 +89,26 @@ impl Stores {
             (None, Location::Cloud { cloud, scheme, authority, prefix }) => {
                 // Two names of one thing.
                 let scheme = if scheme == "s3a" { "s3" } else { scheme };
-                let bucket = format!("{scheme}://{authority}");
-                let root = match opened.buckets.get(&bucket) {
-                    Some(root) => root,
-                    None => {
-                        let client = client(*cloud, &bucket, &self.settings).map_err(|e| e.context(format_args!("open {url}")))?;
-                        let root = Root::new(&bucket, client);
-                        opened.buckets.entry(bucket).or_insert(root)
-                    }
-                };
+                let root = self.bucket(*cloud, format!("{scheme}://{authority}")).map_err(|e| e.context(format_args!("open {url}")))?;
                 (root.below(prefix), false)
             }
         };
         if !self.settings.simulated_latency.is_zero() {
             backend = Arc::new(Delayed::new(backend, self.env.clock.clone(), self.settings.simulated_latency));
         }
-        // Only an open store knows where it really is.
+        // Only an open store knows where it really is, and may have to wait for the file system to say so: without the lock.
         let store = Store::new(location.url(), backend);
-        Ok(opened.stores.entry((store.identity(), fsync)).or_insert(store).clone())
+        Ok(self.opened.lock().stores.entry((store.identity(), fsync)).or_insert(store).clone())
+    }
+
+    /// The client of a bucket, made if there is none.
+    fn bucket(&self, cloud: Cloud, url: String) -> Result<Root> {
+        let mut opened = self.opened.lock();
+        if let Some(root) = opened.buckets.get(&url) {
+            return Ok(root.clone());
+        }
+        let root = Root::new(&url, client(cloud, &url, &self.settings)?);
+        Ok(opened.buckets.entry(url).or_insert(root).clone())
     }
 
     /// Of what was given, the part that is at `location`; where several are, of what was given for the fewest.

@@ -216,13 +216,17 @@ impl ShardWriter {
 }
 
 impl Shared {
-    /// What a put needs of which one number is known. In a table it may take more than may be pending.
+    /// What a put needs of which one number is known: what it takes in the queue, or what a refusal said that it takes in a table, where it
+    /// may be more than may be pending.
     fn need(&self, bytes: u64) -> Result<Need> {
-        if self.spec.is_some() {
-            return Ok(Need { queue: bytes.min(self.config.max_pending_bytes), tables: bytes });
+        let Some(memtable) = &self.config.memtable else {
+            self.check_size(bytes)?;
+            return Ok(Need { queue: bytes, tables: 0 });
+        };
+        if bytes > memtable.max_unflushed_bytes {
+            self.check_size(bytes)?;
         }
-        self.check_size(bytes)?;
-        Ok(Need { queue: bytes, tables: 0 })
+        Ok(Need { queue: if bytes > self.config.max_pending_bytes { 0 } else { bytes }, tables: bytes })
     }
 
     /// Refuses a put that could never be admitted (PITFALLS F6).
@@ -350,7 +354,7 @@ impl Shared {
                 memory.frozen,
                 memory.unflushed_limit
             )
-            .with_u64("bytes", tables)
+            .with_u64("bytes", tables.min(memory.unflushed_limit))
             .with_u64("memtable_bytes", memory.active)
             .with_u64("frozen_bytes", memory.frozen)
             .with_u64("limit_bytes", memory.unflushed_limit);

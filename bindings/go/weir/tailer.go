@@ -97,7 +97,9 @@ func (t *Tailer) Next(ctx context.Context) (*Entry, error) {
 		if c == nil {
 			return nil, t.contextError(ctx)
 		}
-		if again, err := t.answered(p); again || err != nil {
+		again, err := t.answered(p)
+		// What was read elsewhere is not what is next; that it was interrupted is told all the same.
+		if err != nil || again && c.event.status != C.WEIR_STATUS_CANCELLED {
 			C.weir_event_clear(&c.event)
 			c.recycle()
 			if err != nil {

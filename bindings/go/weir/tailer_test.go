@@ -76,6 +76,26 @@ func TestNextLooksRarelyWhereItWaits(t *testing.T) {
 	}
 }
 
+// A Next that waits may be sent elsewhere, and is interrupted there as well.
+func TestInterruptAfterSeek(t *testing.T) {
+	f := onDisk(t)
+	tl := f.tailer(t, Follow())
+	done := make(chan error, 1)
+	go func() {
+		_, err := tl.Next(t.Context())
+		done <- err
+	}()
+	eventually(t, "Next waits", func() bool {
+		tl.mu.Lock()
+		defer tl.mu.Unlock()
+		return tl.asked
+	})
+	ok(t, tl.Seek(5))
+	tl.Interrupt()
+	is(t, <-done, ErrCancelled)
+	equal(t, tl.Position(), 5)
+}
+
 // The entries of one writer share one schema, to the instance; that of another one is its own.
 func TestEntriesShareTheirSchema(t *testing.T) {
 	f := onDisk(t)

@@ -144,8 +144,8 @@ func (w *Writer) WaitDurable(ctx context.Context, sequence uint64) (Ack, error) 
 	return out.ack, err
 }
 
-// WaitCapacity waits until a put of that many bytes, about those of its buffers or the detail "bytes" of the
-// ErrBackpressure that it got, would find room. Others may take it first.
+// WaitCapacity waits until a put of that many bytes, about those of its buffers or the detail "bytes" of the ErrBackpressure that it got,
+// would find room. Others may take it first.
 func (w *Writer) WaitCapacity(ctx context.Context, bytes uint64) error {
 	_, err := w.wait(ctx, "the wait for room", func(writer *C.WeirWriter, done C.WeirCompletion, cErr **C.WeirError) C.WeirStatus {
 		return C.weir_writer_wait_capacity_async(writer, C.uint64_t(bytes), done, cErr)

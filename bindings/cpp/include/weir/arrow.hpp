@@ -78,9 +78,9 @@ namespace weir {
   return {};
 }
 
-/// Exports a batch that must be of a schema: see check_schema(). The library gets no schema with a batch and takes another one of the same layout
-/// for its own, so this is for whoever hands
-/// batches to a Writer, Appender or SpillWriter as Arrays; ArrowWriter, ArrowAppender and ArrowSpillWriter do it by themselves.
+/// Exports a batch that must be of a schema: see check_schema(). The library gets no schema with a batch and takes another one of the same
+/// layout for its own, so this is for whoever hands batches to a Writer, Appender or SpillWriter as Arrays; ArrowWriter, ArrowAppender and
+/// ArrowSpillWriter do it by themselves.
 [[nodiscard]] inline Result<Array> from_arrow(const ::arrow::RecordBatch &batch, const std::shared_ptr<::arrow::Schema> &schema) {
   if (schema == nullptr) return Error(Status::invalid_argument, Action::fix, "the schema is null");
   if (auto same = check_schema(*batch.schema(), *schema); !same) return same.error();

@@ -149,7 +149,7 @@ final class Reads<T> {
     }
   }
 
-  /** What was read before a seek is not what is next: the origin is moved again, and read again. */
+  /** What was read before a seek is not what is next: the origin is moved again, and read again. That it was interrupted is told all the same. */
   private Outcome<T> drop(Outcome<T> outcome) {
     long position = sought;
     sought = -1;
@@ -158,7 +158,7 @@ final class Reads<T> {
     }
     try {
       origin.seek(position);
-      return null;
+      return outcome.error instanceof CancelledException ? outcome : null;
     } catch (WeirException e) {
       return new Outcome<>(null, e);
     }

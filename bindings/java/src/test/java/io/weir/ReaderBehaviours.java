@@ -189,6 +189,10 @@ final class ReaderBehaviours {
       CompletableFuture<Entry> waiting = tailer.nextAsync();
       tailer.interrupt();
       assertInstanceOf(CancelledException.class, failure(waiting));
+      CompletableFuture<Entry> elsewhere = tailer.nextAsync(); // also if it was sent elsewhere since
+      tailer.seek(2);
+      tailer.interrupt();
+      assertInstanceOf(CancelledException.class, failure(elsewhere));
       tailer.interrupt();
       assertThrows(CancelledException.class, tailer::next);
       f.put(writer, 1, 1);
